@@ -1,0 +1,56 @@
+// Package config reads what an operator says: a flag wins over SNOWLINK_*, which wins over the file,
+// which wins over the default. Everything that is wrong is reported at once, and nothing is started
+// on a configuration that has a fault.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is a configuration whose values have all been checked.
+type Config struct {
+	Roles       []string
+	Listen      string // address of the public listener
+	APIListen   string // "" for in memory
+	AdminListen string
+	DataDir     string
+	BaseURL     string   // "" until the listener is known
+	Domains     []string // further hosts that links may belong to
+
+	Redis      string
+	EventStore string
+	ClickStore string
+	GeoDB      string
+
+	TrustedProxies []netip.Prefix
+	AdminKey       string
+	NodeID         int // -1: leased
+
+	ClickDurability string
+	SpoolBytes      int64
+	CacheBytes      int64
+	ClickMemory     string
+	ClickThreads    int
+
+	LimitKey       Rate
+	LimitUnknown   Rate
+	LimitWrongKeys Rate
+
+	LogLevel        string
+	EdgeLogSample   int // one answered redirect in this many is logged; 0: none
+	ShutdownTimeout time.Duration
+}
+
+// Rate is a token bucket as the operator writes it: "1000/s", "10/m:50" with a burst, "0" for no
+// limit at all.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// Unlimited reports whether the rate is no limit.
+func (r Rate) Unlimited() bool { return r.PerSecond == 0 }
+
+// Embedded reports whether the Redis shards live in this process, and how many there are.
+func (c Config) Embedded() (shards int, ok bool) { return embeddedShards(c.Redis) }
