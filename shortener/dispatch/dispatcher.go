@@ -8,6 +8,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -19,13 +20,18 @@ type Log interface {
 	// Oldest and Closed bound the batches that are there to be read; Closed < Oldest means none.
 	Oldest() uint64
 	Closed() uint64
-	// Read returns the batch in the form in which it travels.
+	// Read returns the batch in the form in which it travels; ErrNoBatch if the log has none of that
+	// number.
 	Read(number uint64) ([]byte, error)
 	// CloseBatch closes the open batch if it has clicks.
-	CloseBatch() error
+	CloseBatch()
 	// Ack forgets a batch.
-	Ack(number uint64) error
+	Ack(number uint64)
 }
+
+// ErrNoBatch is what a Log returns for a number that was never given to a batch, or whose batch was
+// acknowledged before. The dispatcher passes over it.
+var ErrNoBatch = errors.New("no such batch in the click log")
 
 // Sender puts an encoded batch where a worker will find it. An error means that it may or may not
 // have arrived.
@@ -119,11 +125,8 @@ func (d *Dispatcher) Applied(numbers []uint64) {
 		_, waiting := d.sent[n]
 		delete(d.sent, n)
 		d.mu.Unlock()
-		if !waiting {
-			continue
-		}
-		if err := d.cfg.Log.Ack(n); err != nil {
-			d.cfg.Logger.Error("a click batch was stored and cannot be dropped from the spool", "batch", n, "error", err)
+		if waiting {
+			d.cfg.Log.Ack(n)
 		}
 	}
 	select {
@@ -145,9 +148,7 @@ func (d *Dispatcher) Pending() int {
 
 // step closes the open batch, sends again what was not acknowledged in time, and then what is new.
 func (d *Dispatcher) step(ctx context.Context) error {
-	if err := d.cfg.Log.CloseBatch(); err != nil {
-		return err
-	}
+	d.cfg.Log.CloseBatch()
 	for _, n := range d.overdue() {
 		if err := d.send(ctx, n); err != nil {
 			return err
@@ -187,12 +188,17 @@ func (d *Dispatcher) upcoming() (uint64, bool) {
 // return. A batch that could not be sent stays marked and is overdue at once.
 func (d *Dispatcher) send(ctx context.Context, n uint64) error {
 	raw, err := d.cfg.Log.Read(n)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNoBatch) {
 		return err
 	}
 	d.mu.Lock()
-	d.sent[n] = d.cfg.Now()
 	d.next = max(d.next, n+1)
+	if err != nil {
+		delete(d.sent, n)
+		d.mu.Unlock()
+		return nil
+	}
+	d.sent[n] = d.cfg.Now()
 	d.mu.Unlock()
 	if err := d.cfg.Sender.Send(ctx, raw); err != nil {
 		d.mu.Lock()

@@ -31,13 +31,12 @@ func (l *memoryLog) Closed() uint64 {
 }
 
 func (l *memoryLog) Read(n uint64) ([]byte, error) { return fmt.Append(nil, n), nil }
-func (l *memoryLog) CloseBatch() error             { return nil }
+func (l *memoryLog) CloseBatch()                   {}
 
-func (l *memoryLog) Ack(n uint64) error {
+func (l *memoryLog) Ack(n uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.acked[n]++
-	return nil
 }
 
 func (l *memoryLog) grow(n uint64) {
