@@ -135,7 +135,7 @@ func (l *loader) readFile() {
 func (l *loader) checkEnv() {
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, "SNOWLINK_") || knownEnv(name) {
+		if !strings.HasPrefix(name, "SNOWLINK_") || knownEnv(name) || fromKubernetes(name) {
 			continue
 		}
 		if _, set := l.environ(name); set {
@@ -186,6 +186,12 @@ func knownEnv(name string) bool {
 	return slices.Contains(clientEnv, name) || slices.ContainsFunc(settings, func(s setting) bool {
 		return name == s.env() || s.secret && name == s.env()+"_FILE"
 	})
+}
+
+// fromKubernetes recognises the variables that Kubernetes gives to every container beside a service
+// that is called snowlink.
+func fromKubernetes(name string) bool {
+	return strings.HasPrefix(name, "SNOWLINK_SERVICE_") || name == "SNOWLINK_PORT" || strings.HasPrefix(name, "SNOWLINK_PORT_")
 }
 
 func describe(s setting, origin Origin) string {
