@@ -75,7 +75,7 @@ func (l *Lease) renew(ctx context.Context) error {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	asked := time.Now()
-	ok, err := renewScript.Run(ctx, l.client, []string{l.key}, l.value, millis(l.ttl)).Int64()
+	ok, err := renewScript.Run(ctx, l.client, []string{l.key}, l.value, l.ttl.Milliseconds()).Int64()
 	if err != nil {
 		return fmt.Errorf("renew %s: %w", l.key, err)
 	}

@@ -51,7 +51,6 @@ var (
 func fenceKey(name string) string            { return name + ":fence" }
 func slotKey(prefix string, slot int) string { return prefix + ":" + strconv.Itoa(slot) }
 func value(token string, fence int64) string { return token + ":" + strconv.FormatInt(fence, 10) }
-func millis(d time.Duration) (ms int64)      { return d.Milliseconds() }
 
 // Acquire leases name for ttl, at least a millisecond. The error is ErrHeld, or that of Redis; after the
 // latter the name may be taken until ttl has passed. The lease has to be kept alive by Lease.Run, or
@@ -85,7 +84,7 @@ func acquire(ctx context.Context, client redis.Scripter, keys []string, fence st
 	token := newToken()
 	asked := time.Now()
 	all := append(keys[:len(keys):len(keys)], fence)
-	reply, err := acquireScript.Run(ctx, client, all, token, millis(ttl)).Int64Slice()
+	reply, err := acquireScript.Run(ctx, client, all, token, ttl.Milliseconds()).Int64Slice()
 	if err != nil {
 		return nil, 0, err
 	}
