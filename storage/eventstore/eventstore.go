@@ -1,0 +1,122 @@
+// Package eventstore keeps the truth about links in a SQLite file: the log of every event, and the
+// view of links that is its fold, written in the same transaction.
+//
+// It promises:
+//
+//   - an append that returned without error is on the disk, and is there after SIGKILL and power loss;
+//   - positions are gapless and in commit order, so that whoever has read up to a position has missed
+//     nothing before it; the versions of a link are gapless too;
+//   - a commit whose events are stored already is answered as it was the first time, and so is one
+//     under an idempotency key;
+//   - the view of a link is the fold of its events. Replay makes it anew from the log, Verify proves it.
+//
+// Under failure: a full or failing disk is an Unavailable error, to everybody whose writes shared the
+// transaction. A disk that could not sync, or a file found damaged, ends writing for the life of the
+// Store, because what a later sync says of such a disk is worth nothing; reads go on. After such an
+// error, and only then, an append that failed may be found done after a restart: repeat it with the
+// same event ids.
+//
+// The file belongs to one process. A Store is safe for concurrent use.
+package eventstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options configure a Store. The zero value is good.
+type Options struct {
+	Now     func() time.Time // for the expiry of idempotency keys; time.Now if nil
+	Logger  *slog.Logger     // slog.Default() if nil
+	Readers int              // connections for reads: 4 if 0
+
+	// Observe, if not nil, is told of each transaction: how many writes shared it, how long it took
+	// with its sync, and whether it failed. It is called by the writer and must be quick.
+	Observe func(writes int, took time.Duration, err error)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Readers <= 0 {
+		o.Readers = 4
+	}
+	return o
+}
+
+// Store is an open event store.
+type Store struct {
+	opts  Options
+	write *sql.DB // one connection, the writer's
+	conn  *sql.Conn
+	read  *sql.DB
+	reads prepared
+
+	writes  chan *write
+	closing chan struct{}
+	done    chan struct{} // closed when the writer has returned
+	once    sync.Once
+	closed  error
+
+	head atomic.Int64
+	mu   sync.Mutex
+	grew chan struct{} // closed and replaced whenever head has grown
+}
+
+// Open opens the event store in the file at path and makes it if there is none. A file of a newer
+// schema, and one that is something else, are errors. Open starts the writer, and Close waits for it.
+func Open(path string, options Options) (*Store, error) {
+	options = options.withDefaults()
+	writeDB := openDB(path, writerPragmas, 1)
+	if err := migrate(path, writeDB); err != nil {
+		return nil, errors.Join(err, writeDB.Close())
+	}
+	readDB := openDB(path, readerPragmas, options.Readers)
+	s := &Store{
+		opts: options, write: writeDB, read: readDB,
+		writes: make(chan *write), closing: make(chan struct{}), done: make(chan struct{}), grew: make(chan struct{}),
+	}
+	w, err := s.newWriter()
+	if err == nil {
+		s.reads, err = prepare(context.Background(), readDB, readStatements...)
+	}
+	if err != nil {
+		return nil, errors.Join(classify("open the event store", err), s.closeFile())
+	}
+	go w.run()
+	return s, nil
+}
+
+var readStatements = []string{
+	"select-link", "newest-id", "events-of-link", "events-after", "select-checkpoint",
+	"select-keys", "key-by-hash", "select-meta", "select-salt",
+}
+
+// Close lets the transaction under way end, refuses further writes, and closes the file. Nothing that
+// was acknowledged waits for it.
+func (s *Store) Close() error {
+	s.once.Do(func() {
+		close(s.closing)
+		<-s.done
+		s.closed = s.closeFile()
+	})
+	return s.closed
+}
+
+// closeFile closes the writer's connection last: the last one to go copies the log into the file.
+func (s *Store) closeFile() error {
+	err := s.read.Close()
+	if s.conn != nil {
+		err = errors.Join(err, s.conn.Close())
+	}
+	return errors.Join(err, s.write.Close())
+}

@@ -1,0 +1,44 @@
+package eventstore_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+	"time"
+
+	_ "github.com/mattn/go-sqlite3"
+
+	"snowlink/shortener"
+	"snowlink/storage/eventstore"
+	"snowlink/storage/storetest"
+)
+
+func TestConformance(t *testing.T) {
+	storetest.EventStore(t, storetest.EventLogs{
+		Place: func(t testing.TB) string { return filepath.Join(t.TempDir(), "100% of # odd names.db") },
+		Open: func(t testing.TB, place string, now func() time.Time) storetest.EventLog {
+			store, err := eventstore.Open(place, eventstore.Options{Now: now})
+			if err != nil {
+				t.Fatalf("open: %v", err)
+			}
+			return store
+		},
+		Tamper: func(t testing.TB, place string, ref shortener.Ref, target string) {
+			db := raw(t, place)
+			if _, err := db.Exec(`UPDATE links SET target = ? WHERE domain = ? AND code = ?`, target, ref.Domain, ref.Code); err != nil {
+				t.Fatalf("tamper: %v", err)
+			}
+		},
+	})
+}
+
+// raw opens the file behind the store's back.
+func raw(t testing.TB, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}

@@ -1,0 +1,91 @@
+// Package storetest holds one conformance suite a store. An implementation is right if it passes the
+// suite; fakes are held to it as well.
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"snowlink/shortener"
+	"snowlink/storage/eventstore"
+)
+
+// EventLog is what an event store does.
+type EventLog interface {
+	shortener.Log
+	List(ctx context.Context, q shortener.LinkQuery) ([]shortener.Link, error)
+	NewestID(ctx context.Context) (int64, error)
+
+	Head(ctx context.Context) (int64, error)
+	Read(ctx context.Context, after int64, limit int) ([]shortener.Event, error)
+	Wait(ctx context.Context, after int64) error
+	Checkpoint(ctx context.Context, name string) (int64, error)
+	SetCheckpoint(ctx context.Context, name string, position int64) error
+
+	Replay(ctx context.Context, progress func(done, total int64)) error
+	Verify(ctx context.Context, progress func(done, total int64)) (eventstore.Report, error)
+
+	Meta(ctx context.Context, name string, fresh func() []byte) ([]byte, error)
+	Salt(ctx context.Context, day string) ([]byte, error)
+	CreateKey(ctx context.Context, key shortener.APIKey) error
+	PutKey(ctx context.Context, key shortener.APIKey) error
+	Keys(ctx context.Context) ([]shortener.APIKey, error)
+	KeyByHash(ctx context.Context, hash [32]byte) (shortener.APIKey, error)
+	RevokeKey(ctx context.Context, id string, at time.Time) error
+
+	Close() error
+}
+
+// EventLogs makes event stores for the suite.
+type EventLogs struct {
+	// Place returns a new, empty place for a store: a path, an address. It is cleaned up with the test.
+	Place func(t testing.TB) string
+	// Open opens the store at a place. It is called in another process too, and twice for one place,
+	// but not while the place is open. now is the store's clock.
+	Open func(t testing.TB, place string, now func() time.Time) EventLog
+	// Tamper changes the target of a link in the view behind the store's back.
+	Tamper func(t testing.TB, place string, ref shortener.Ref, target string)
+}
+
+func (l EventLogs) fresh(t testing.TB) EventLog {
+	t.Helper()
+	return l.open(t, l.Place(t))
+}
+
+func (l EventLogs) open(t testing.TB, place string) EventLog {
+	t.Helper()
+	log := l.Open(t, place, time.Now)
+	t.Cleanup(func() {
+		if err := log.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return log
+}
+
+// EventStore runs the conformance suite of event stores.
+func EventStore(t *testing.T, logs EventLogs) {
+	for name, test := range map[string]func(*testing.T, EventLogs){
+		"what was appended is there":                     appended,
+		"expected versions":                              expectedVersions,
+		"a commit that lies about its link is refused":   lies,
+		"positions are gapless to a follower":            gapless,
+		"repeated by event ids":                          repeated,
+		"once":                                           once,
+		"once, at the same time":                         onceConcurrently,
+		"an idempotency key expires":                     onceExpires,
+		"a conflict does not hurt its neighbours":        neighbours,
+		"a list is what a search of all links would say": lists,
+		"a list's pages neither miss nor repeat":         pages,
+		"replay makes an equal view":                     replays,
+		"verify finds a changed row":                     verifies,
+		"what was acknowledged survives SIGKILL":         survives,
+		"checkpoints":                                    checkpoints,
+		"secrets are drawn once":                         secrets,
+		"API keys":                                       apiKeys,
+		"a closed store says so":                         closed,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, logs) })
+	}
+}
