@@ -1,0 +1,244 @@
+// Package edge is the public listener: it answers short URLs with redirects, counts them, and hands
+// what belongs to the api to a gateway.
+//
+// It promises:
+//
+//   - a link that anything can still resolve is answered: from memory, from its shard, by the api, and
+//     when all of them are gone from what memory still has of it. If nothing does, the answer is 503: a
+//     404 is said only by the api, never for want of an answer;
+//   - Location carries the stored target byte for byte;
+//   - a click is in the click log before its redirect leaves. If the log refuses it the redirect is
+//     served all the same, and the loss is counted in snowlink_clicks_dropped_total;
+//   - a visitor's address is used for the visitor's hash, the place and the limit on unknown codes,
+//     and is written nowhere;
+//   - a hit in memory allocates nothing.
+package edge
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+
+	"snowlink/infra/lru"
+	"snowlink/infra/ratelimit"
+	"snowlink/shortener"
+)
+
+// RecordReader reads links from their shards. found is false if the shard has no such link, which is
+// no proof that there is none; an error means that nothing is known.
+type RecordReader interface {
+	Get(ctx context.Context, ref shortener.Ref) (r shortener.Record, found bool, err error)
+}
+
+// Resolver asks the api, which knows. found is false only if there was never such a link.
+type Resolver interface {
+	Resolve(ctx context.Context, ref shortener.Ref) (r shortener.Record, found bool, err error)
+}
+
+// ClickLog keeps clicks. Append returns once the payload would survive the death of this process; it
+// does not keep the slice.
+type ClickLog interface {
+	Append(payload []byte) (seq uint64, err error)
+}
+
+// Geo tells where an address is, in the terms of shortener.Click, "" for what it does not know. It is
+// asked for every click, and should not allocate.
+type Geo interface {
+	Lookup(addr netip.Addr) (country, region, city string)
+}
+
+// Cache says what the edge keeps in memory. The zero value of each field selects its default.
+type Cache struct {
+	MaxBytes    int64         // 64 MiB
+	TTL         time.Duration // 30 s: how long an edit may go unseen if its invalidation is lost
+	NegativeTTL time.Duration // 10 s: how long an unknown code is not asked for again
+	StaleFor    time.Duration // 24 h: how long a link outlives everything behind the edge
+}
+
+// Limits bound what a client may cost. The zero value of each field selects its default.
+type Limits struct {
+	UnknownRate  float64       // 20: unknown codes a second from one address
+	UnknownBurst float64       // 200
+	Addresses    int           // 100,000 are remembered at most
+	MaxBody      int64         // 10 MiB for what goes to the gateway
+	MaxHeader    int           // 16 KiB: request line and header, beyond which the answer is 431
+	ReadTimeout  time.Duration // 60 s for a whole request
+	WriteTimeout time.Duration // 60 s for a whole response that is not a stream
+	IdleTimeout  time.Duration // 75 s between requests of a connection
+	Shard        time.Duration // 50 ms for an answer of a shard
+	Resolve      time.Duration // 2 s for an answer of the api
+}
+
+// Config is what an Edge is made of. Resolver, Spool and BaseURL are required.
+type Config struct {
+	Shards   RecordReader // nil: every miss goes to the Resolver
+	Resolver Resolver
+	Spool    ClickLog
+	Salts    Salts                   // nil: a random salt of this process, never told to anyone
+	Geo      Geo                     // nil: places are unknown
+	Gateway  fasthttp.RequestHandler // answers /api and /app; nil: 503
+
+	BaseURL        string            // of the default domain, shown on pages
+	Domains        map[string]string // host, lower case, to domain; other hosts are the default domain ""
+	TrustedProxies []netip.Prefix    // whose X-Forwarded-For is believed
+	Cache          Cache
+	Limits         Limits
+	LogEvery       uint64 // log one redirect in so many; 0: none
+
+	Now     func() time.Time      // nil: time.Now
+	Logger  *slog.Logger          // nil: slog.Default
+	Metrics prometheus.Registerer // nil: not registered
+}
+
+// Edge serves the public listener. Make one with New. It is safe for concurrent use.
+type Edge struct {
+	config  Config
+	limits  Limits
+	cache   *lru.Cache[*entry]
+	unknown *ratelimit.Local
+	salts   *salter
+	pages   *pages
+	metrics *metrics
+	server  *fasthttp.Server
+	scratch sync.Pool // of *scratch
+	sampled atomic.Uint64
+	now     func() time.Time
+	log     *slog.Logger
+
+	stop    context.CancelFunc
+	stopped context.Context
+	keepers sync.WaitGroup // what Serve started beside the server
+}
+
+// New returns an edge that serves nothing yet.
+func New(config Config) (*Edge, error) {
+	config.Limits.setDefaults()
+	config.Cache.setDefaults()
+	if config.Resolver == nil || config.Spool == nil {
+		return nil, fmt.Errorf("make edge: a resolver and a click log are required")
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	p, err := newPages(config.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("make edge: %w", err)
+	}
+	e := &Edge{
+		config: config, limits: config.Limits, now: config.Now, log: config.Logger, pages: p,
+		cache: lru.New(lru.Config[*entry]{
+			MaxBytes: config.Cache.MaxBytes, TTL: config.Cache.TTL, StaleFor: config.Cache.StaleFor,
+			Size: sizeOf, Now: config.Now,
+		}),
+		unknown: ratelimit.NewLocal(
+			ratelimit.Limit{Rate: config.Limits.UnknownRate, Burst: config.Limits.UnknownBurst},
+			config.Limits.Addresses, config.Now),
+		salts:   newSalter(config.Salts, config.Logger, config.Now()),
+		metrics: newMetrics(config.Metrics),
+	}
+	e.scratch.New = func() any { return newScratch() }
+	e.stopped, e.stop = context.WithCancel(context.Background())
+	e.server = e.newServer()
+	return e, nil
+}
+
+func (e *Edge) newServer() *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler:      e.serve,
+		ErrorHandler: e.refuse,
+		Logger:       silent{},
+
+		ReadBufferSize: e.limits.MaxHeader,
+		ReadTimeout:    e.limits.ReadTimeout,
+		WriteTimeout:   e.limits.WriteTimeout,
+		IdleTimeout:    e.limits.IdleTimeout,
+
+		// Bodies go on to the gateway as they come.
+		StreamRequestBody:            true,
+		MaxRequestBodySize:           readAhead,
+		DisablePreParseMultipartForm: true,
+
+		NoDefaultServerHeader: true,
+		NoDefaultContentType:  true,
+		LazyRequestTime:       true,
+		CloseOnShutdown:       true,
+		SecureErrorLogMessage: true,
+	}
+}
+
+// Serve answers what ln accepts until Shutdown, after which it returns nil.
+func (e *Edge) Serve(ln net.Listener) error {
+	e.keepers.Go(func() { e.salts.run(e.stopped, e.now) })
+	if err := e.server.Serve(lingerListener{ln}); err != nil && e.stopped.Err() == nil {
+		return fmt.Errorf("serve edge: %w", err)
+	}
+	return nil
+}
+
+// Shutdown stops accepting, lets requests finish until ctx ends, and returns its error if some have
+// not.
+func (e *Edge) Shutdown(ctx context.Context) error {
+	e.stop()
+	err := e.server.ShutdownWithContext(ctx)
+	e.keepers.Wait()
+	if err == nil {
+		err = e.cache.Wait(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("shut edge down: %w", err)
+	}
+	return nil
+}
+
+// Invalidate drops what memory has of a link, unknown ones included: the next request asks again.
+func (e *Edge) Invalidate(ref shortener.Ref) { e.cache.Invalidate(ref.String()) }
+
+// ExpireAll makes every request ask again, as after invalidations may have been missed. Links are
+// still answered from memory if nothing else answers.
+func (e *Edge) ExpireAll() { e.cache.ExpireAll() }
+
+func (c *Cache) setDefaults() {
+	setDefault(&c.MaxBytes, 64<<20)
+	setDefault(&c.TTL, 30*time.Second)
+	setDefault(&c.NegativeTTL, 10*time.Second)
+	setDefault(&c.StaleFor, 24*time.Hour)
+	// An entry of a shorter life than others is never used stale, which no negative one may be.
+	c.NegativeTTL = min(c.NegativeTTL, c.TTL-1)
+}
+
+func (l *Limits) setDefaults() {
+	setDefault(&l.UnknownRate, 20)
+	setDefault(&l.UnknownBurst, 200)
+	setDefault(&l.Addresses, 100_000)
+	setDefault(&l.MaxBody, 10<<20)
+	setDefault(&l.MaxHeader, 16<<10)
+	setDefault(&l.ReadTimeout, 60*time.Second)
+	setDefault(&l.WriteTimeout, 60*time.Second)
+	setDefault(&l.IdleTimeout, 75*time.Second)
+	setDefault(&l.Shard, 50*time.Millisecond)
+	setDefault(&l.Resolve, 2*time.Second)
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// silent is the server's log. What it has to say is of connections that broke, with the addresses of
+// visitors, which are written nowhere.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}

@@ -1,0 +1,6 @@
+//go:build race
+
+package edge
+
+// The race detector allocates.
+const raceEnabled = true
