@@ -1,0 +1,2 @@
+-- ? hashes. The caller compares values.
+SELECT id, value FROM agents WHERE hash IN (SELECT unnest(?::UBIGINT[]))

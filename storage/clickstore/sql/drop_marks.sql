@@ -1,0 +1,2 @@
+-- ? producer ids.
+DELETE FROM marks WHERE producer IN (SELECT unnest(?::UINTEGER[]))
