@@ -1,0 +1,35 @@
+// Package ratelimit says how often something may be done: a token bucket for each key, as the generic
+// cell rate algorithm (GCRA) in whole nanoseconds.
+//
+// Over any stretch of time t, the calls that are allowed for a key cost at most Burst + Rate × t
+// together. That holds for every key, at all times, however many keys there are and whatever the
+// clock does.
+//
+// Local keeps its buckets in the memory of one process, in a table that never grows. When it is full,
+// a new key takes the place of the one that is nearest to a full bucket, and begins with what that
+// one had left. So nobody gains tokens by being forgotten, nor by making others be forgotten: who
+// floods the table with keys makes life harder for new keys, and easier for none. Known keys
+// that are in use are not affected.
+package ratelimit
+
+import "time"
+
+// A Limit is Burst at once and Rate in the long run. A Limit that has one of the two at 0 or less allows
+// nothing.
+type Limit struct {
+	Rate  float64 // tokens a second. The time for one token is rounded up to whole nanoseconds
+	Burst int     // tokens in a full bucket; no more than the Rate brings in 73 years
+}
+
+// Never is the RetryAfter of a call that can never be allowed: it costs more than a full bucket.
+const Never time.Duration = 1<<63 - 1
+
+// A Result is the answer to one call, and where it leaves the bucket.
+type Result struct {
+	Allowed    bool
+	Remaining  int           // whole tokens that are left
+	Limit      int           // tokens in a full bucket
+	RetryAfter time.Duration // until the same call would be allowed, if it was not; else 0
+	ResetAfter time.Duration // until the bucket is full
+	Window     time.Duration // in which an empty bucket gets full
+}
