@@ -12,7 +12,7 @@ import (
 
 const (
 	maxBlock = time.Second // cancelling a context does not interrupt a blocking read
-	fromHead = "0"
+	fromHead = "0-0"
 )
 
 // Config describes a consumer. Client, Stream, Group and Name have to be given.
@@ -80,7 +80,7 @@ func (c *Consumer) receive(ctx context.Context) ([]Message, error) {
 			return messages, err
 		}
 	}
-	for !c.config.Now().Before(c.nextReclaim) {
+	for due := !c.config.Now().Before(c.nextReclaim); due; due = c.claim != fromHead {
 		if messages, err := c.reclaim(ctx); err != nil || len(messages) > 0 {
 			return messages, err
 		}
@@ -120,8 +120,7 @@ func (c *Consumer) reclaim(ctx context.Context) ([]Message, error) {
 		return nil, err
 	}
 	c.claim = next
-	if next == "0-0" {
-		c.claim = fromHead
+	if next == fromHead {
 		c.nextReclaim = c.config.Now().Add(c.config.MinIdle / 2)
 	}
 	return messages, nil
