@@ -27,24 +27,26 @@ func newGCRA(l Limit) gcra {
 	return gcra{interval: interval, window: interval * int64(burst), burst: burst}
 }
 
-// spend decides on a call of that cost, and returns the tat that it leaves behind.
-func (g gcra) spend(tat, now int64, cost int) (int64, Result) {
+// spend decides on a call of that cost. It returns the tat that the call leaves behind, and how long it
+// has to wait: 0 if it is allowed.
+func (g *gcra) spend(tat, now int64, cost int) (after int64, wait time.Duration) {
 	tat = max(tat, now)
 	if cost > g.burst {
-		return tat, g.result(tat, now, false, Never)
+		return tat, Never
 	}
-	next := tat + int64(max(0, cost))*g.interval
-	if wait := next - now - g.window; wait > 0 {
-		return tat, g.result(tat, now, false, time.Duration(wait))
+	after = tat + int64(max(0, cost))*g.interval
+	if over := after - now - g.window; over > 0 {
+		return tat, time.Duration(over)
 	}
-	return next, g.result(next, now, true, 0)
+	return after, 0
 }
 
-func (g gcra) result(tat, now int64, allowed bool, retry time.Duration) Result {
+// result tells of a bucket with that tat, at the end of a call that has to wait.
+func (g *gcra) result(tat, now int64, wait time.Duration) Result {
 	r := Result{
-		Allowed:    allowed,
+		Allowed:    wait == 0,
 		Limit:      g.burst,
-		RetryAfter: retry,
+		RetryAfter: wait,
 		ResetAfter: time.Duration(tat - now),
 		Window:     time.Duration(g.window),
 	}

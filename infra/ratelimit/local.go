@@ -57,25 +57,25 @@ func NewLocal(limit Limit, maxKeys int, now func() time.Time) *Local {
 func (l *Local) Allow(key string, cost int) Result {
 	hash, s, now := l.locate(key)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	way, known := s.find(hash)
-	tat, r := l.gcra.spend(s.tats[way], now, cost)
+	tat, wait := l.gcra.spend(s.tats[way], now, cost)
 	// A key that was refused, or spent nothing, needs no bucket that it does not have.
-	if r.Allowed && (known || cost > 0) {
+	if wait == 0 && (known || cost > 0) {
 		s.hashes[way], s.tats[way] = hash, tat
 	}
-	return r
+	s.mu.Unlock()
+	return l.gcra.result(tat, now, wait)
 }
 
 // Peek returns what Allow would return for key at a cost of 1, had it not spent that token.
 func (l *Local) Peek(key string) Result {
 	hash, s, now := l.locate(key)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	way, _ := s.find(hash)
 	tat := max(s.tats[way], now)
-	_, r := l.gcra.spend(tat, now, 1)
-	return l.gcra.result(tat, now, r.Allowed, r.RetryAfter)
+	s.mu.Unlock()
+	_, wait := l.gcra.spend(tat, now, 1)
+	return l.gcra.result(tat, now, wait)
 }
 
 func (l *Local) locate(key string) (uint64, *set, int64) {

@@ -6,10 +6,10 @@
 // clock does.
 //
 // Local keeps its buckets in the memory of one process, in a table that never grows. When it is full,
-// a new key takes the place of the one that is nearest to a full bucket, and begins with what that
-// one had left. So nobody gains tokens by being forgotten, nor by making others be forgotten: who
-// floods the table with keys makes life harder for new keys, and easier for none. Known keys
-// that are in use are not affected.
+// a new key takes the place of one that is nearest to a full bucket, and begins with what that one
+// had left. So nobody gains tokens by being forgotten, nor by making others be forgotten, and all
+// keys together are never allowed more than the buckets of the table would be. Who floods it with
+// keys makes life harder for those that had tokens left, and easier for none.
 package ratelimit
 
 import "time"
