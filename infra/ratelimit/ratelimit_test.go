@@ -149,28 +149,31 @@ func (s *spending) check(t *rapid.T, key string, limit Limit) {
 	}
 }
 
-// The table has seven buckets and there are twenty keys: keys are forgotten all the time.
+// The table has seven buckets and there are up to twenty keys, most of them short of tokens: keys are
+// forgotten all the time. No key gains by it, nor do all of them together.
 func TestNeverMoreThanBurstAndRateWhoeverIsForgotten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := Limit{Rate: rapid.Float64Range(0.1, 1000).Draw(t, "rate"), Burst: rapid.IntRange(1, 20).Draw(t, "burst")}
+		whole := Limit{Rate: ways * limit.Rate, Burst: ways * limit.Burst}
 		keys := rapid.IntRange(1, 20).Draw(t, "keys")
 		clock := newHandClock()
 		l := NewLocal(limit, 1, clock.now)
-		allowed := map[string]*spending{}
+		var all spending
+		allowed := make([]spending, keys)
+		allow := func(t *rapid.T) {
+			k, cost := rapid.IntRange(0, keys-1).Draw(t, "key"), rapid.IntRange(1, limit.Burst).Draw(t, "cost")
+			if !l.Allow(fmt.Sprint(k), cost).Allowed {
+				return
+			}
+			allowed[k].add(clock.t.UnixNano(), cost)
+			allowed[k].check(t, fmt.Sprint("key ", k), limit)
+			all.add(clock.t.UnixNano(), cost)
+			all.check(t, "all keys", whole)
+		}
 		t.Repeat(map[string]func(*rapid.T){
-			"allow": func(t *rapid.T) {
-				key, cost := fmt.Sprint(rapid.IntRange(1, keys).Draw(t, "key")), rapid.IntRange(1, 5).Draw(t, "cost")
-				if !l.Allow(key, cost).Allowed {
-					return
-				}
-				if allowed[key] == nil {
-					allowed[key] = &spending{}
-				}
-				allowed[key].add(clock.t.UnixNano(), cost)
-				allowed[key].check(t, key, limit)
-			},
+			"allow 1": allow, "allow 2": allow, "allow 3": allow, // far more often than they wait
 			"wait": func(t *rapid.T) {
-				tokens := rapid.Float64Range(0, 3).Draw(t, "tokens")
+				tokens := rapid.Float64Range(0, 1).Draw(t, "tokens")
 				clock.add(time.Duration(tokens / limit.Rate * float64(time.Second)))
 			},
 		})
@@ -218,6 +221,20 @@ func TestBucketIsItsModel(t *testing.T) {
 			},
 		})
 	})
+}
+
+func TestNewKeyTakesOverTheFullestBucket(t *testing.T) {
+	l := NewLocal(Limit{Rate: 1, Burst: 10}, ways, newHandClock().now)
+	for cost := ways + 1; cost > 1; cost-- { // the last to come is the fullest
+		l.Allow(fmt.Sprint("spent ", cost), cost)
+	}
+	if got := l.Peek("new").Remaining; got != 8 {
+		t.Errorf("got %d tokens, want the 8 that the fullest had", got)
+	}
+	l.Allow("new", 1)
+	if got := l.Peek("spent 8").Remaining; got != 2 {
+		t.Errorf("the emptiest: got %d tokens, want its own 2", got)
+	}
 }
 
 // Whoever was short of tokens stays so while others flood the table with new keys.
