@@ -59,8 +59,8 @@ type Store struct {
 	db   *sql.DB
 	path string
 
-	write  sync.Mutex // one transaction writes at a time
-	agents agentCache // guarded by write
+	writer sync.Mutex // one transaction writes at a time
+	agents agentCache // guarded by writer
 }
 
 // Open opens the store at path and makes it if it is not there. The error is Unavailable if another

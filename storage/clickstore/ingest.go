@@ -24,22 +24,22 @@ type producer struct {
 // Ingest stores the batches that are not stored yet, all of them in one transaction, and returns how
 // many those were. Batches that were stored before, or that come twice in the call, are passed over.
 // After an error nothing of the call is stored, or all of it is: the caller gives the same batches
-// again. A batch without a producer's
-// name in UTF-8, a number or clicks is Invalid.
+// again. A batch without clicks, they having
+// been lost, is marked all the same; one without a producer's name in UTF-8 or without a number is
+// Invalid.
 //
 // The context is looked at before the transaction begins; one that has begun is finished.
 func (s *Store) Ingest(ctx context.Context, batches []shortener.IngestBatch) (fresh int, err error) {
 	for _, b := range batches {
-		if b.Producer == "" || !utf8.ValidString(b.Producer) || b.Number == 0 || len(b.Clicks) == 0 {
-			return 0, shortener.Errorf(shortener.Invalid,
-				"Batch %d of producer %q, with %d clicks, is none that can be counted.", b.Number, b.Producer, len(b.Clicks))
+		if b.Producer == "" || !utf8.ValidString(b.Producer) || b.Number == 0 {
+			return 0, shortener.Errorf(shortener.Invalid, "Batch %d of producer %q has no identity.", b.Number, b.Producer)
 		}
 	}
 	if len(batches) == 0 {
 		return 0, nil
 	}
-	s.write.Lock()
-	defer s.write.Unlock()
+	s.writer.Lock()
+	defer s.writer.Unlock()
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -63,34 +63,34 @@ func (s *Store) ingest(ctx context.Context, batches []shortener.IngestBatch) (fr
 	if err != nil {
 		return 0, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, tx.Rollback())
-		}
-	}()
-	producers, err := loadProducers(ctx, tx, batches)
+	fresh, agents, err := s.write(ctx, conn, tx, batches)
 	if err != nil {
-		return 0, err
-	}
-	fresh, rows := take(batches, producers)
-	if fresh == 0 {
-		return 0, tx.Commit()
-	}
-	agents, err := s.agentIDs(ctx, tx, rows)
-	if err != nil {
-		return 0, err
-	}
-	if err := appendRows(conn, rows, agents); err != nil {
-		return 0, err
-	}
-	if err := saveMarks(ctx, tx, producers); err != nil {
-		return 0, err
+		return 0, errors.Join(err, tx.Rollback())
 	}
 	if err := tx.Commit(); err != nil {
 		return 0, err
 	}
 	s.agents.add(agents)
 	return fresh, nil
+}
+
+// write does the work of ingest within tx, which is that of conn.
+func (s *Store) write(ctx context.Context, conn *sql.Conn, tx *sql.Tx, batches []shortener.IngestBatch) (fresh int, agents map[string]uint32, err error) {
+	producers, err := loadProducers(ctx, tx, batches)
+	if err != nil {
+		return 0, nil, err
+	}
+	fresh, rows := take(batches, producers)
+	if fresh == 0 {
+		return 0, nil, nil
+	}
+	if agents, err = s.agentIDs(ctx, tx, rows); err != nil {
+		return 0, nil, err
+	}
+	if err := appendRows(conn, rows, agents); err != nil {
+		return 0, nil, err
+	}
+	return fresh, agents, saveMarks(ctx, tx, producers)
 }
 
 // take marks the batches that are not stored yet and returns their number and clicks.
