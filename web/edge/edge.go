@@ -66,7 +66,7 @@ type Cache struct {
 // Limits bound what a client may cost. The zero value of each field selects its default.
 type Limits struct {
 	UnknownRate  float64       // 20: unknown codes a second from one address
-	UnknownBurst float64       // 200
+	UnknownBurst int           // 200
 	Addresses    int           // 100,000 are remembered at most
 	MaxBody      int64         // 10 MiB for what goes to the gateway
 	MaxHeader    int           // 16 KiB: request line and header, beyond which the answer is 431

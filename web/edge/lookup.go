@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -58,10 +59,12 @@ func (e *Edge) serveUnknown(ctx *fasthttp.RequestCtx) {
 func (e *Edge) serveLimited(ctx *fasthttp.RequestCtx) {
 	e.metrics.outcome(outcomeLimited)
 	e.pages.write(ctx, pageLimited)
+	after := e.unknown.Peek(limitKey(e.client(ctx))).RetryAfterSeconds()
+	ctx.Response.Header.Set("Retry-After", cmp.Or(after, "1"))
 }
 
 func (e *Edge) addressLimited(ctx *fasthttp.RequestCtx) bool {
-	return !e.unknown.Peek(limitKey(e.client(ctx)), 1).Allowed
+	return !e.unknown.Peek(limitKey(e.client(ctx))).Allowed
 }
 
 // load asks the shard and then the api, once for all who ask at the same time, and falls back on what

@@ -46,7 +46,7 @@ var pageTexts = [pageCount]struct {
 	},
 	pageLimited: {
 		status: fasthttp.StatusTooManyRequests, slug: "limited", title: "Too many wrong addresses", file: "limited",
-		detail: "Too many unknown codes were asked for from this address.", retryAfter: "1",
+		detail: "Too many unknown codes were asked for from this address.",
 	},
 	pageUnavailable: {
 		status: fasthttp.StatusServiceUnavailable, slug: "unavailable", title: "One moment, please", file: "unavailable",
