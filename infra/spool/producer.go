@@ -15,13 +15,16 @@ const (
 	producerFile = "producer"
 	lockFile     = "lock"
 	marksFile    = "acked"
+
+	// formatVersion is that of all files in the directory.
+	formatVersion = 1
 )
 
 var errProducer = errors.New("spool: the producer file is damaged")
 
 func formatProducer(id uint64) string { return fmt.Sprintf("%016x", id) }
 
-// loadProducer reads the producer file: version, id, checksum of the id.
+// loadProducer reads the producer file: version, id, checksum of both.
 func loadProducer(dir string) (uint64, error) {
 	b, err := os.ReadFile(filepath.Join(dir, producerFile))
 	if err != nil {
@@ -33,18 +36,21 @@ func loadProducer(dir string) (uint64, error) {
 	if _, err := fmt.Sscanf(string(b), "v%d %016x %08x\n", &version, &id, &sum); err != nil {
 		return 0, errProducer
 	}
-	if version != 1 {
-		return 0, fmt.Errorf("spool: %s has format v%d, which this program does not know", dir, version)
-	}
-	if sum != crc32.Checksum([]byte(formatProducer(id)), castagnoli) {
+	if sum != producerSum(version, id) {
 		return 0, errProducer
+	}
+	if version != formatVersion {
+		return 0, fmt.Errorf("spool: %s has format v%d, which this program does not know", dir, version)
 	}
 	return id, nil
 }
 
+func producerSum(version int, id uint64) uint32 {
+	return crc32.Checksum(fmt.Appendf(nil, "v%d %s", version, formatProducer(id)), castagnoli)
+}
+
 func saveProducer(dir string, id uint64) error {
-	name := formatProducer(id)
-	line := fmt.Sprintf("v1 %s %08x\n", name, crc32.Checksum([]byte(name), castagnoli))
+	line := fmt.Sprintf("v%d %s %08x\n", formatVersion, formatProducer(id), producerSum(formatVersion, id))
 	path := filepath.Join(dir, producerFile)
 	f, err := os.OpenFile(path+tempSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
