@@ -23,7 +23,8 @@ const tick = 10 * time.Millisecond
 // Process is a program under measurement. Stop it.
 type Process struct {
 	cmd    *exec.Cmd
-	exited chan error
+	exited chan struct{} // closed once it has ended
+	ending error         // how, once it has
 	log    string
 }
 
@@ -44,8 +45,11 @@ func Start(dir string, core int, args ...string) (*Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &Process{cmd: cmd, exited: make(chan error, 1), log: log}
-	go func() { p.exited <- cmd.Wait() }() // awaited by Stop
+	p := &Process{cmd: cmd, exited: make(chan struct{}), log: log}
+	go func() { // awaited by Stop
+		p.ending = cmd.Wait()
+		close(p.exited)
+	}()
 	return p, nil
 }
 
@@ -68,10 +72,9 @@ func (p *Process) Await(ctx context.Context, url string, status int) error {
 			err = errors.New(resp.Status)
 		}
 		select {
-		case gone := <-p.exited:
-			p.exited <- gone
+		case <-p.exited:
 			said, _ := os.ReadFile(p.log)
-			return fmt.Errorf("%s ended: %w\n%s", p.cmd.Path, gone, said)
+			return fmt.Errorf("%s ended: %w\n%s", p.cmd.Path, p.ending, said)
 		case <-ctx.Done():
 			return fmt.Errorf("wait for %s: %w", url, err)
 		case <-time.After(20 * time.Millisecond):
@@ -82,7 +85,7 @@ func (p *Process) Await(ctx context.Context, url string, status int) error {
 // Stop ends the process in order.
 func (p *Process) Stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	_ = <-p.exited // however it ended
+	<-p.exited
 }
 
 // CPU returns the time that all threads of the process and of its children were charged.
