@@ -1,6 +1,9 @@
 package linkshards
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -35,4 +38,17 @@ func failingOver(o *redis.FailoverOptions) *redis.FailoverOptions {
 	o.ReadTimeout, o.WriteTimeout = like.ReadTimeout, like.WriteTimeout
 	o.PipelinePoolSize, o.DisableIdentity = like.PipelinePoolSize, like.DisableIdentity
 	return o
+}
+
+// LogClients sends what go-redis says of its connections to a logger, at level debug: it is one line a
+// failed dial, and callers are told of each anyway. It is for the whole process, to be called before
+// the first client is made.
+func LogClients(logger *slog.Logger) { redis.SetLogger(clientLog{logger}) }
+
+type clientLog struct{ logger *slog.Logger }
+
+func (l clientLog) Printf(ctx context.Context, format string, args ...any) {
+	if l.logger.Enabled(ctx, slog.LevelDebug) {
+		l.logger.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, args...))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -20,6 +21,11 @@ import (
 )
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+func TestMain(m *testing.M) {
+	linkshards.LogClients(quiet)
+	os.Exit(m.Run())
+}
 
 // server is a redis-server process.
 type server struct {
