@@ -8,8 +8,9 @@ import (
 // MaxTarget is the length of the longest target, in bytes of its serialized form.
 const MaxTarget = 8192
 
-// maxRaw bounds the work on one URL: what is longer has no form short enough that anybody would miss.
-const maxRaw = 4 * MaxTarget
+// maxRaw bounds the work on one URL, which grows with the square of its segments. It leaves room for
+// what serialization drops.
+const maxRaw = MaxTarget + 1024
 
 // Targets decides which URLs links may lead to. It is immutable.
 type Targets struct {

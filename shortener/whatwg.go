@@ -28,21 +28,25 @@ func parseURL(raw string) (u parsedURL, fault string) {
 	case strings.ContainsFunc(raw, isControl):
 		return parsedURL{}, "The URL has a control character in it."
 	}
-	parsed, err := parser.Parse(raw)
+	scheme, _, _ := strings.Cut(strings.ToLower(strings.TrimLeft(raw, " ")), ":")
 	switch {
-	case err != nil:
-		return parsedURL{}, noURL
-	case parsed.Scheme() != "http" && parsed.Scheme() != "https":
-		return parsedURL{}, "A link leads to an http or https URL."
-	case strings.Contains(authority(raw), "@"):
+	case scheme != "http" && scheme != "https":
+		return parsedURL{}, "This is not an absolute http or https URL."
+	case strings.Contains(authority(raw), "@"): // told before it is parsed: the parser's time is quadratic in them
 		return parsedURL{}, "The URL has a user name or password in it."
-	case strings.Trim(parsed.Hostname(), ".") == "", !faithful(parsed, raw):
+	}
+	parsed, err := parser.Parse(raw)
+	if err != nil || strings.Trim(parsed.Hostname(), ".") == "" {
 		return parsedURL{}, noURL
 	}
-	return parsedURL{parsed.Href(false), parsed.Hostname()}, ""
+	u = parsedURL{parsed.Href(false), parsed.Hostname()}
+	if !printable(u.href) || !stable(u) || !faithful(parsed, raw) {
+		return parsedURL{}, noURL
+	}
+	return u, ""
 }
 
-const noURL = "This is not an absolute URL that a browser opens."
+const noURL = "This is not a URL that a browser opens."
 
 // isControl reports whether r is a control character of ASCII or of Latin-1.
 func isControl(r rune) bool { return r < 0x20 || 0x7f <= r && r < 0xa0 }
@@ -57,17 +61,22 @@ var (
 
 const notIPv4 = ".a"
 
-// faithful reports whether the parser can be trusted with u, which it made of raw. It cannot be with
-// signs in the numbers of an IPv4 address, which it takes for numbers; with brackets around an IPv6
-// address, of which it takes any number; and with a few names that it refuses in their ASCII form.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// stable reports whether the stored form is read as what it was made of. A few names are refused in
+// the ASCII form that the parser itself gave them.
+func stable(u parsedURL) bool {
+	again, err := parser.Parse(u.href)
+	return err == nil && again.Hostname() == u.host && again.Href(false) == u.href
+}
+
+// faithful reports whether the parser can be trusted with the address it found in raw. It cannot be
+// with signs in the numbers of IPv4, which it takes for parts of them, nor with brackets around IPv6,
+// of which it takes any number.
 func faithful(u *url.Url, raw string) bool {
-	href := u.Href(false)
-	again, err := parser.Parse(href)
 	switch {
-	case err != nil || again.Href(false) != href || again.Hostname() != u.Hostname():
-		return false
-	case strings.ContainsFunc(href, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return false
 	case u.IsIPv4():
 		named, err := nameParser.Parse(raw)
 		return err == nil && !strings.ContainsAny(strings.TrimSuffix(named.Hostname(), notIPv4), "+-")
