@@ -96,7 +96,12 @@ func (c *Codes) HighWater() time.Time {
 	if last == 0 {
 		return time.Time{}
 	}
-	return epoch.Add(time.Duration(last>>(nodeBits+stepBits)) * time.Millisecond)
+	return IDTime(last)
+}
+
+// IDTime returns the millisecond in which an id was made.
+func IDTime(id int64) time.Time {
+	return epoch.Add(time.Duration(id>>(nodeBits+stepBits)) * time.Millisecond)
 }
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
