@@ -1,0 +1,84 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"snowlink/shortener"
+)
+
+// ClusterHeader carries the secret that the roles of one installation know each other by.
+const ClusterHeader = "X-Snowlink-Cluster"
+
+// Salter keeps the salts of visitors' hashes.
+type Salter interface {
+	// Salt returns the salt of a day, "2006-01-02", the same to all who ask.
+	Salt(ctx context.Context, day string) ([]byte, error)
+}
+
+// routeInternal adds what edges ask for. It is not in the OpenAPI document, the gateway leads nobody
+// here, and without a secret it is not there at all.
+func (a *API) routeInternal() {
+	if a.config.ClusterSecret == "" {
+		return
+	}
+	group := a.router.Group("/internal", a.admitCluster)
+	group.GET("/resolve", a.resolve)
+	if a.config.Salts != nil {
+		group.GET("/salt", a.salt)
+	}
+}
+
+func (a *API) admitCluster(c *gin.Context) {
+	// Hashes have one length: comparing them tells nothing of the secret's.
+	want, got := sha256.Sum256([]byte(a.config.ClusterSecret)), sha256.Sum256([]byte(c.GetHeader(ClusterHeader)))
+	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+		writeProblem(c, shortener.Errorf(shortener.Forbidden, "This is for the service's own use."))
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), a.config.Limits.Timeout)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	c.Next()
+}
+
+// resolve answers the encoded record of a link, deleted ones too; 404 if there was never one. The
+// domain is that of the ref: empty for the default one.
+func (a *API) resolve(c *gin.Context) {
+	code := c.Query("code")
+	ref, err := a.config.Links.Ref(c.Query("domain"), code)
+	if err != nil || !shortener.ValidCode(code) {
+		writeProblem(c, shortener.Errorf(shortener.NotFound, "There is no link %q.", code))
+		return
+	}
+	record, err := a.config.Links.Resolve(c.Request.Context(), ref)
+	if err != nil {
+		writeProblem(c, err)
+		return
+	}
+	c.Data(http.StatusOK, "application/octet-stream", shortener.AppendRecord(nil, record))
+}
+
+// saltDays is how far from today a day may be: clocks differ, and hashes of the day before may still be
+// due.
+const saltDays = 1
+
+func (a *API) salt(c *gin.Context) {
+	text := c.Query("day")
+	day, err := time.Parse(time.DateOnly, text)
+	if off := a.now().Sub(day); err != nil || off < -saltDays*24*time.Hour || off > (saltDays+1)*24*time.Hour {
+		writeProblem(c, in("query", shortener.InvalidField("day", "invalid-day", "Use a day near today, such as 2026-11-23.")))
+		return
+	}
+	salt, err := a.config.Salts.Salt(c.Request.Context(), text)
+	if err != nil {
+		writeProblem(c, err)
+		return
+	}
+	c.Data(http.StatusOK, "application/octet-stream", salt)
+}
