@@ -66,7 +66,7 @@ type Cache struct {
 // Limits bound what a client may cost. The zero value of each field selects its default.
 type Limits struct {
 	UnknownRate  float64       // 20: unknown codes a second from one address
-	UnknownBurst int           // 200
+	UnknownBurst float64       // 200, in whole codes
 	Addresses    int           // 100,000 are remembered at most
 	MaxBody      int64         // 10 MiB for what goes to the gateway
 	MaxHeader    int           // 16 KiB: request line and header, beyond which the answer is 431
@@ -142,7 +142,7 @@ func New(config Config) (*Edge, error) {
 			Size: sizeOf, Now: config.Now,
 		}),
 		unknown: ratelimit.NewLocal(
-			ratelimit.Limit{Rate: config.Limits.UnknownRate, Burst: config.Limits.UnknownBurst},
+			ratelimit.Limit{Rate: config.Limits.UnknownRate, Burst: int(config.Limits.UnknownBurst)},
 			config.Limits.Addresses, config.Now),
 		salts:   newSalter(config.Salts, config.Logger, config.Now()),
 		metrics: newMetrics(config.Metrics),
