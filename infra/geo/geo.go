@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -76,10 +77,20 @@ type record struct {
 	} `maxminddb:"city"`
 }
 
+// records are reused: lookups happen on the way of every redirect, and should leave no garbage.
+var records = sync.Pool{New: func() any { return new(record) }}
+
+func (r *record) reset() {
+	clear(r.Subdivisions)
+	*r = record{Subdivisions: r.Subdivisions[:0]}
+}
+
 // Lookup returns where an address is. An IPv4 address in IPv6 form is looked up as what it is.
 func (db *DB) Lookup(addr netip.Addr) Place {
-	var r record
-	if !addr.IsValid() || db.reader.Load().Lookup(addr.Unmap().WithZone("")).Decode(&r) != nil {
+	r := records.Get().(*record)
+	defer records.Put(r)
+	r.reset()
+	if !addr.IsValid() || db.reader.Load().Lookup(addr.Unmap().WithZone("")).Decode(r) != nil {
 		return Place{}
 	}
 	p := Place{Country: r.Country.ISOCode, City: r.City.Names.English}
