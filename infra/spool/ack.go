@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,6 +81,7 @@ func (s *Spool) removeAll(segs []*segment) {
 		}
 		s.mu.Lock()
 		s.bytes -= size
+		s.retryAt = time.Time{} // there is room again
 		s.mu.Unlock()
 	}
 	s.wakeRun()

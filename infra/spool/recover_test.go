@@ -117,10 +117,10 @@ func TestDamageInTheMiddleIsSteppedOverAndReported(t *testing.T) {
 	size := frameSize(len(all[0]))
 	crashed := crash(t, c)
 	edit(t, in(crashed, s.active.path), func(b []byte) {
-		b[headerSize+10*size+frameHead] ^= 1                       // the payload of one
-		clear(b[headerSize+20*size : headerSize+21*size])          // all of another
-		b[headerSize+21*size+4] ^= 0x80                            // and the checksum of the next
-		copy(b[headerSize+25*size:], b[headerSize+2*size:][:size]) // an old frame over a newer
+		b[headerSize+10*size+frameHead] ^= 1                        // the payload of one
+		clear(b[headerSize+20*size : headerSize+21*size])           // all of another
+		b[headerSize+21*size+4] ^= 0x80                             // and the checksum of the next
+		copy(b[headerSize+25*size:], b[headerSize+24*size:][:size]) // an old frame over the next of its batch
 	})
 	r := open(t, crashed)
 	want := slices.DeleteFunc(slices.Clone(all), func(p string) bool {
@@ -245,7 +245,10 @@ func TestNumbersOfVanishedFramesAreLeftOut(t *testing.T) {
 			used := s.Closed() + 1
 			crashed := crash(t, c)
 			edit(t, in(crashed, s.active.path), lose)
-			for range 2 { // the second Open finds no trace of the damage
+			for range 2 { // the second time there is no trace of the damage
+				recovered := open(t, crashed)
+				crashed = crash(t, crashed) // before anything is appended
+				_ = recovered.Close()
 				s = open(t, crashed)
 				if s.Closed() < used {
 					t.Fatalf("next batch: got %d, want more than %d: others may have read it", s.Closed()+1, used)

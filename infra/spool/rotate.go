@@ -51,7 +51,6 @@ func (s *Spool) rotate(need int) error {
 	if int64(need) > s.config.SegmentBytes-headerSize {
 		return ErrTooLarge
 	}
-	s.closeBatch()
 	for need > s.active.room() {
 		if s.next == nil {
 			if err := s.make(); err != nil {
@@ -62,7 +61,7 @@ func (s *Spool) rotate(need int) error {
 			return ErrClosed
 		}
 		if s.next != nil && need > s.active.room() {
-			s.closeBatch() // opened by another while mu was free
+			s.closeBatch()
 			s.activate()
 		}
 	}

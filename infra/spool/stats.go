@@ -15,7 +15,7 @@ type Stats struct {
 	Corrupt  uint64        // found damaged when they were read
 	Depth    uint64        // held and not acknowledged, with those found by Open
 	Bytes    int64         // of disk, all segments
-	Age      time.Duration // of the oldest batch that is not acknowledged
+	Age      time.Duration // of the oldest batch that is not acknowledged; of those found by Open, since their segment was last written
 	Err      error         // why the last attempt to make a segment failed, if it did
 }
 
