@@ -57,7 +57,7 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total int64)) (R
 	if err != nil {
 		return r, classify("verify", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // it only reads
+	defer tx.Rollback()
 	check := verification{tx: tx, ctx: ctx, report: &r, progress: progress}
 	err = errors.Join(check.pages(), check.positions(), check.view(), check.tags())
 	return r, classify("verify", err)
@@ -65,7 +65,7 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total int64)) (R
 
 type verification struct {
 	tx       *sql.Tx
-	ctx      context.Context //nolint:containedctx // it lives as long as one call of Verify
+	ctx      context.Context // of the one call of Verify
 	report   *Report
 	progress func(done, total int64)
 }

@@ -45,7 +45,7 @@ func targetOf(code string) string { return "https://example.com/" + code }
 // that it said.
 func runAndKill(t *testing.T, place, life string, enough int) (said []string) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run", exactly(t.Name()), "-test.count=1") //nolint:gosec // itself
+	cmd := exec.Command(os.Args[0], "-test.run", exactly(t.Name()), "-test.count=1")
 	cmd.Env = append(os.Environ(), placeVariable+"="+place, placeVariable+"_LIFE="+life)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
