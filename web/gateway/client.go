@@ -88,8 +88,8 @@ func (c *Client) get(ctx context.Context, uri string) (status int, body []byte, 
 	if timeout <= 0 || ctx.Err() != nil {
 		return 0, nil, context.Cause(ctx)
 	}
-	req.SetTimeout(timeout)
-	if err := c.pool.do(req, resp, nil); err != nil {
+	// One instance that hangs must leave time to ask another.
+	if err := c.pool.do(req, resp, nil, patience{timeout, timeout / 2}); err != nil {
 		return 0, nil, err
 	}
 	if stream := resp.BodyStream(); stream != nil {

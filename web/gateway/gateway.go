@@ -139,10 +139,11 @@ func (g *Gateway) Handler(ctx *fasthttp.RequestCtx) {
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	body := g.copyRequest(ctx, req, path)
 	stream := route.Stream || strings.Contains(string(ctx.Request.Header.Peek("Accept")), "text/event-stream")
-	if !stream {
-		req.SetTimeout(g.config.Timeout)
+	limit := patience{g.config.Timeout, g.config.Timeout}
+	if stream {
+		limit = patience{}
 	}
-	err := p.do(req, resp, body)
+	err := p.do(req, resp, body, limit)
 	fasthttp.ReleaseRequest(req)
 	if err != nil {
 		fasthttp.ReleaseResponse(resp)

@@ -116,7 +116,7 @@ func (g *Gateway) copyBody(ctx *fasthttp.RequestCtx, req *fasthttp.Request, leng
 	default:
 		return nil
 	}
-	body := &requestBody{from: r, left: g.config.MaxBody}
+	body := &requestBody{from: r, length: length, left: g.config.MaxBody}
 	req.SetBodyStream(body, length)
 	return body
 }

@@ -160,9 +160,13 @@ func (c *call) done(err error) {
 	c.picked.Done(time.Since(c.start), err)
 }
 
-// do sends req to an instance, and to others if that is harmless. The time limit of req is for all of
-// them together. The error is a *sentError if the request may have been acted upon.
-func (p *pool) do(req *fasthttp.Request, resp *fasthttp.Response, body *requestBody) error {
+// patience is how long a call may take: all tries together, and each. 0 is for ever.
+type patience struct{ total, try time.Duration }
+
+// do sends req to an instance, and to others if that is harmless. The error is a *sentError if the
+// request may have been acted upon.
+func (p *pool) do(req *fasthttp.Request, resp *fasthttp.Response, body *requestBody, limit patience) error {
+	deadline := time.Now().Add(limit.total)
 	harmless := req.Header.IsGet() || req.Header.IsHead()
 	var tried []string
 	var failed error
@@ -171,32 +175,44 @@ func (p *pool) do(req *fasthttp.Request, resp *fasthttp.Response, body *requestB
 		if err != nil {
 			return errors.Join(failed, err)
 		}
-		err = c.client.Do(req, resp)
-		switch {
-		case err == nil:
-			c.done(nil)
-			return nil
-		case body.failed():
-			c.done(context.Canceled) // the fault is the client's
-			return err
-		case errors.Is(err, errStale):
-			c.done(context.Canceled) // it restarted, perhaps: a new connection will tell
-			c.client.CloseIdleConnections()
-			failed = err
-			continue
+		if limit.total > 0 {
+			req.SetTimeout(max(1, min(limit.try, time.Until(deadline))))
 		}
-		c.done(err)
+		err = c.client.Do(req, resp)
+		if err == nil || body.failed() {
+			c.done(clientFault(err))
+			return err
+		}
+		if errors.Is(err, errStale) { // it restarted, perhaps: a new connection will tell
+			c.done(context.Canceled)
+			c.client.CloseIdleConnections()
+		} else {
+			c.done(err)
+			tried = append(tried, c.name)
+		}
 		failed = fmt.Errorf("call %s %s: %w", p.service, c.name, err)
-		if unsent := errors.Is(err, errDial) || errors.Is(err, fasthttp.ErrNoFreeConns); !unsent {
+		if !wasUnsent(err) {
 			failed = &sentError{failed}
-			if !harmless || body != nil {
+			if !harmless {
 				return failed
 			}
 		}
-		if errors.Is(err, fasthttp.ErrTimeout) {
-			return failed // the time is used up
+		if limit.total > 0 && time.Until(deadline) <= 0 || !body.rewind(req) {
+			return failed
 		}
-		tried = append(tried, c.name)
 	}
 	return failed
+}
+
+// wasUnsent reports whether the request cannot have reached the instance.
+func wasUnsent(err error) bool {
+	return errors.Is(err, errDial) || errors.Is(err, errStale) || errors.Is(err, fasthttp.ErrNoFreeConns)
+}
+
+// clientFault is what an error that the client's body has caused says about the instance: nothing.
+func clientFault(err error) error {
+	if err != nil {
+		return context.Canceled
+	}
+	return nil
 }
