@@ -14,6 +14,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"snowlink/infra/memnet"
 	"snowlink/storage/linkshards"
 )
 
@@ -79,7 +80,7 @@ func (s *Shards) dial(instance *miniredis.Miniredis) (net.Conn, error) {
 	if s.closed {
 		return nil, net.ErrClosed
 	}
-	client, server := pipe()
+	client, server := memnet.Pipe(0)
 	instance.Server().ServeConn(server)
 	return client, nil
 }

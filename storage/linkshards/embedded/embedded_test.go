@@ -3,9 +3,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -75,58 +72,6 @@ func TestNothingAnswersAfterClose(t *testing.T) {
 	if err := client.Ping(t.Context()).Err(); err == nil {
 		t.Error("ping after close: no error")
 	}
-}
-
-func TestPipe(t *testing.T) {
-	t.Run("what was written before the close can be read", func(t *testing.T) {
-		a, b := pipe()
-		a.Write([]byte("hello"))
-		a.Close()
-		got, err := io.ReadAll(b)
-		if string(got) != "hello" || err != nil {
-			t.Errorf("got %q, %v; want all of it, then the end", got, err)
-		}
-		if _, err := b.Write([]byte("x")); err == nil {
-			t.Error("write to a closed peer: no error")
-		}
-	})
-	t.Run("a deadline ends a read that waits", func(t *testing.T) {
-		a, _ := pipe()
-		a.SetReadDeadline(time.Now().Add(time.Millisecond))
-		_, err := a.Read(make([]byte, 1))
-		if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("got %v, want a timeout", err)
-		}
-	})
-	t.Run("a deadline set later ends it too, and one taken away lets it go on", func(t *testing.T) {
-		a, b := pipe()
-		read := func() chan error {
-			done := make(chan error, 1)
-			go func() { _, err := a.Read(make([]byte, 1)); done <- err }()
-			return done
-		}
-		waiting := read()
-		a.SetReadDeadline(time.Now())
-		if err := <-waiting; !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("got %v, want a timeout", err)
-		}
-		a.SetReadDeadline(time.Time{})
-		waiting = read()
-		b.Write([]byte("x"))
-		if err := <-waiting; err != nil {
-			t.Errorf("got %v, want a byte", err)
-		}
-	})
-	t.Run("a reader who never comes is cut off", func(t *testing.T) {
-		a, _ := pipe()
-		chunk := make([]byte, 8<<20)
-		for range 20 {
-			if _, err := a.Write(chunk); err != nil {
-				return
-			}
-		}
-		t.Error("160 MB were kept for a reader who does not read")
-	})
 }
 
 func BenchmarkGet(b *testing.B) {

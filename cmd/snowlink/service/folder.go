@@ -1,0 +1,56 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ErrInUse is wrapped by the error of openFolder if another process holds the data folder.
+var ErrInUse = errors.New("the data folder is in use")
+
+// folder is the data folder, held by this process alone: the embedded stores belong to one.
+type folder struct {
+	path string
+	lock *os.File
+}
+
+// openFolder makes the folder if need be and takes it. The kernel gives it back however the process
+// ends.
+func openFolder(path string) (*folder, error) {
+	if err := os.MkdirAll(path, 0o750); err != nil {
+		return nil, fmt.Errorf("make the data folder %s: %w; name another by --data-dir", path, err)
+	}
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("the data folder %s cannot be written: %w; mend its permissions or name another by --data-dir", path, err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := os.ReadFile(lock.Name())
+		lock.Close()
+		return nil, fmt.Errorf("%w: %s is held by process %s; stop it or name another by --data-dir",
+			ErrInUse, path, strings.TrimSpace(string(holder)))
+	}
+	f := &folder{path: path, lock: lock}
+	if err := f.sign(); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("the data folder %s cannot be written: %w", path, err)
+	}
+	return f, nil
+}
+
+// sign writes this process's number into the lock, for the message of whoever comes second.
+func (f *folder) sign() error {
+	if err := f.lock.Truncate(0); err != nil {
+		return err
+	}
+	_, err := f.lock.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	return err
+}
+
+func (f *folder) join(name string) string { return filepath.Join(f.path, name) }
+
+func (f *folder) Close() error { return f.lock.Close() }

@@ -1,0 +1,75 @@
+// Package service composes the roles: it opens the stores, joins every part to those it needs, runs
+// them, and takes them down in the order in which the data flows.
+//
+// A part that ends by itself takes the service down with an error; one that meets a dependency that
+// is away waits for it, and the service goes on as far as it can.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"snowlink/cmd/snowlink/config"
+)
+
+// Host is what the service is given by the program around it.
+type Host struct {
+	Stdout  io.Writer // for people: what is served, and the key of a first start
+	Logger  *slog.Logger
+	Version string
+}
+
+// Run serves until ctx ends or the process is told to stop (SIGTERM, SIGINT), and then drains. A
+// second signal ends the process at once. The error is nil after an orderly stop.
+func Run(ctx context.Context, cfg config.Config, host Host) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	s, err := start(ctx, cfg, host)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case err = <-s.failed:
+		host.Logger.Error("a part has failed; the service stops", "error", err)
+	}
+	stop() // from here on a second signal has its default effect: it ends the process
+	return errors.Join(err, s.stop(cfg.ShutdownTimeout))
+}
+
+// stop takes the service down along the path of the data: no new requests, the ones under way are
+// answered, clicks go on to the store, the stores close. Each step says what it did.
+func (s *service) stop(limit time.Duration) error {
+	started := time.Now()
+	s.health.draining.Store(true)
+	fmt.Fprintln(s.host.Stdout, "snowlink stops: a second signal ends it at once")
+	step := func(name string, share time.Duration, do func(ctx context.Context) error) {
+		ctx, cancel := context.WithTimeout(context.Background(), limit*share/10)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			s.host.Logger.Warn("stop", "step", name, "error", err)
+		}
+	}
+	step("leave the registry", 1, s.gateway.registration.Deregister)
+	step("finish redirects", 3, s.edge.Shutdown)
+	step("finish calls of the api", 1, s.api.Shutdown)
+	s.gateway.gateway.Close()
+	s.sending.stop()
+	step("send clicks on", 4, func(ctx context.Context) error {
+		left := s.dispatcher.Drain(ctx)
+		fmt.Fprintf(s.host.Stdout, "snowlink stops: %d click batches wait in the spool for the next start\n", left)
+		return nil
+	})
+	step("close the admin listener", 1, s.admin.Shutdown)
+	s.background.stop()
+	err := errors.Join(s.shards.Close(), s.stores.Close())
+	fmt.Fprintf(s.host.Stdout, "snowlink stopped after %v\n", time.Since(started).Round(time.Millisecond))
+	return err
+}

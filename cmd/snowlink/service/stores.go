@@ -1,0 +1,105 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"snowlink/cmd/snowlink/config"
+	"snowlink/infra/spool"
+	"snowlink/storage/clickstore"
+	"snowlink/storage/eventstore"
+)
+
+// The names in the data folder.
+const (
+	linksFile   = "links.db"
+	clicksFile  = "clicks.duckdb"
+	spoolFolder = "spool"
+)
+
+// stores are the stores of the data folder.
+type stores struct {
+	folder *folder
+	events *eventstore.Store
+	clicks *clickstore.Store
+	spool  *spool.Spool
+}
+
+// openStores takes the data folder and opens what is in it. What was opened before an error is closed.
+func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
+	s = &stores{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.folder, err = openFolder(cfg.DataDir); err != nil {
+		return s, err
+	}
+	if s.events, err = eventstore.Open(s.folder.join(linksFile), eventstore.Options{Logger: log}); err != nil {
+		return s, fmt.Errorf("open the event store: %w", err)
+	}
+	s.clicks, err = clickstore.Open(s.folder.join(clicksFile), clickstore.Options{MemoryLimit: cfg.ClickMemory, Threads: cfg.ClickThreads})
+	if err != nil {
+		return s, fmt.Errorf("open the click store: %w", err)
+	}
+	durability := spool.Process
+	if cfg.ClickDurability == "power" {
+		durability = spool.Power
+	}
+	s.spool, err = spool.Open(spool.Config{Dir: s.folder.join(spoolFolder), MaxBytes: cfg.SpoolBytes, Durability: durability})
+	if err != nil {
+		return s, fmt.Errorf("open the click spool: %w", err)
+	}
+	if r := s.spool.Recovery(); r.Frames > 0 || r.Truncated > 0 || r.Quarantined > 0 {
+		log.Info("click spool recovered", "clicks", r.Frames, "batches", r.Batches, "truncated_bytes", r.Truncated,
+			"quarantined", r.Quarantined, "left_out", r.LeftOut)
+	}
+	return s, nil
+}
+
+// Close closes what is open: the spool first, whose clicks are kept, the folder last.
+func (s *stores) Close() error {
+	var faults []error
+	if s.spool != nil {
+		faults = append(faults, s.spool.Close())
+	}
+	if s.clicks != nil {
+		faults = append(faults, s.clicks.Close())
+	}
+	if s.events != nil {
+		faults = append(faults, s.events.Close())
+	}
+	if s.folder != nil {
+		faults = append(faults, s.folder.Close())
+	}
+	return errors.Join(faults...)
+}
+
+// secrets are what an installation keeps for itself, made once.
+type secrets struct {
+	id      string // names the installation, not secret
+	codes   []byte // key of the permutation of codes: never changes
+	cursors []byte
+	cluster string // what internal calls are known by
+}
+
+func readSecrets(ctx context.Context, store *eventstore.Store) (secrets, error) {
+	fresh := func() []byte { key := make([]byte, 32); _, _ = rand.Read(key); return key }
+	read := map[string][]byte{"installation": nil, "code-permutation": nil, "cursors": nil, "cluster": nil}
+	for name := range read {
+		value, err := store.Meta(ctx, name, fresh)
+		if err != nil {
+			return secrets{}, fmt.Errorf("read the secret %s: %w", name, err)
+		}
+		read[name] = value
+	}
+	return secrets{
+		id: hex.EncodeToString(read["installation"][:8]), codes: read["code-permutation"],
+		cursors: read["cursors"], cluster: hex.EncodeToString(read["cluster"]),
+	}, nil
+}
