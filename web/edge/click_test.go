@@ -1,9 +1,12 @@
 package edge
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +151,67 @@ func TestVisitors(t *testing.T) {
 		if got == first {
 			t.Errorf("%s is the same visitor", name)
 		}
+	}
+}
+
+// dailySalts gives a salt for each day, and can be out of order.
+type dailySalts struct {
+	down  bool
+	asked []string
+}
+
+func (d *dailySalts) Salt(_ context.Context, day time.Time) (key [16]byte, err error) {
+	d.asked = append(d.asked, day.Format(time.DateOnly))
+	if d.down {
+		return key, errDown
+	}
+	copy(key[:], day.Format("a salt of 060102"))
+	return key, nil
+}
+
+func TestSaltsOfTheDay(t *testing.T) {
+	source := &dailySalts{down: true}
+	log := slog.New(slog.DiscardHandler)
+	one, other := newSalter(source, log, noon), newSalter(source, log, noon)
+	addr := netip.MustParseAddr("192.0.2.7")
+	visitor := func(s *salter, at time.Time) uint64 { return s.visitor(at, addr, "agent") }
+	if err := one.refresh(t.Context(), noon); err == nil {
+		t.Error("no error though there is no salt")
+	}
+	private := visitor(one, noon)
+	if private == visitor(other, noon) {
+		t.Error("two processes without a salt see the same visitor")
+	}
+	source.down = false
+	for _, s := range []*salter{one, other} {
+		if err := s.refresh(t.Context(), noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, b := visitor(one, noon), visitor(other, noon); a != b || a == private {
+		t.Errorf("visitors under the salt of the day = %x, %x; before it %x", a, b, private)
+	}
+	late := noon.Add(12*time.Hour - time.Minute)
+	today := visitor(one, late)
+	for _, s := range []*salter{one, other} {
+		if err := s.refresh(t.Context(), late); err != nil {
+			t.Fatal(err)
+		}
+	}
+	source.down = true
+	midnight := noon.Add(12 * time.Hour)
+	if got := visitor(one, late); got != today {
+		t.Errorf("a minute before midnight = %x, want %x as before", got, today)
+	}
+	if a, b := visitor(one, midnight), visitor(other, midnight); a != b || a == today {
+		t.Errorf("visitors after midnight = %x, %x, before it %x", a, b, today)
+	}
+	if want := []string{"2026-03-14", "2026-03-14", "2026-03-14", "2026-03-15", "2026-03-15"}; !slices.Equal(source.asked, want) {
+		t.Errorf("asked for the salts of %v, want %v", source.asked, want)
+	}
+	_ = one.refresh(t.Context(), midnight.Add(time.Hour))
+	if got := visitor(one, noon); got == today {
+		t.Error("the salt of yesterday is still known")
 	}
 }
 

@@ -16,6 +16,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -115,6 +116,7 @@ type Edge struct {
 
 	stop    context.CancelFunc
 	stopped context.Context
+	started sync.Once
 	keepers sync.WaitGroup // what Serve started beside the server
 }
 
@@ -125,6 +127,7 @@ func New(config Config) (*Edge, error) {
 	if config.Resolver == nil || config.Spool == nil {
 		return nil, fmt.Errorf("make edge: a resolver and a click log are required")
 	}
+	coarse := config.Now // nil: the cache and the limit read a cheaper clock of their own
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -139,11 +142,11 @@ func New(config Config) (*Edge, error) {
 		config: config, limits: config.Limits, now: config.Now, log: config.Logger, pages: p,
 		cache: lru.New(lru.Config[*entry]{
 			MaxBytes: config.Cache.MaxBytes, TTL: config.Cache.TTL, StaleFor: config.Cache.StaleFor,
-			Size: sizeOf, Now: config.Now,
+			Size: sizeOf, Now: coarse,
 		}),
 		unknown: ratelimit.NewLocal(
 			ratelimit.Limit{Rate: config.Limits.UnknownRate, Burst: int(config.Limits.UnknownBurst)},
-			config.Limits.Addresses, config.Now),
+			config.Limits.Addresses, coarse),
 		salts:   newSalter(config.Salts, config.Logger, config.Now()),
 		metrics: newMetrics(config.Metrics),
 	}
@@ -177,9 +180,10 @@ func (e *Edge) newServer() *fasthttp.Server {
 	}
 }
 
-// Serve answers what ln accepts until Shutdown, after which it returns nil.
+// Serve answers what ln accepts until Shutdown, after which it returns nil. It may run for several
+// listeners at once.
 func (e *Edge) Serve(ln net.Listener) error {
-	e.keepers.Go(func() { e.salts.run(e.stopped, e.now) })
+	e.started.Do(func() { e.keepers.Go(func() { e.salts.run(e.stopped, e.now) }) })
 	if err := e.server.Serve(lingerListener{ln}); err != nil && e.stopped.Err() == nil {
 		return fmt.Errorf("serve edge: %w", err)
 	}
@@ -191,6 +195,9 @@ func (e *Edge) Serve(ln net.Listener) error {
 func (e *Edge) Shutdown(ctx context.Context) error {
 	e.stop()
 	err := e.server.ShutdownWithContext(ctx)
+	if errors.Is(err, net.ErrClosed) { // a listener that was closed already
+		err = nil
+	}
 	e.keepers.Wait()
 	if err == nil {
 		err = e.cache.Wait(ctx)

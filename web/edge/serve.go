@@ -75,6 +75,8 @@ func (e *Edge) serveGateway(ctx *fasthttp.RequestCtx) {
 	}
 	if addr.IsValid() {
 		ctx.SetRemoteAddr(&net.TCPAddr{IP: addr.AsSlice()})
+		// It would stay for the next request of the connection, which through a proxy is another visitor's.
+		defer ctx.SetRemoteAddr(nil)
 	}
 	e.config.Gateway(ctx)
 	if ctx.Response.StatusCode() >= 400 && (length == -1 || length > readAhead) {

@@ -120,42 +120,41 @@ func (s *salter) fetch(ctx context.Context, day int64) error {
 // sipHash is SipHash-2-4 (Aumasson and Bernstein, 2012) of the address followed by the agent.
 func sipHash(key, addr [16]byte, agent string) uint64 {
 	k0, k1 := binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])
-	h := sip{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}
-	h.write(binary.LittleEndian.Uint64(addr[:8]))
-	h.write(binary.LittleEndian.Uint64(addr[8:]))
+	v0, v1, v2, v3 := k0^0x736f6d6570736575, k1^0x646f72616e646f6d, k0^0x6c7967656e657261, k1^0x7465646279746573
+	v0, v1, v2, v3 = sipWord(v0, v1, v2, v3, binary.LittleEndian.Uint64(addr[:8]))
+	v0, v1, v2, v3 = sipWord(v0, v1, v2, v3, binary.LittleEndian.Uint64(addr[8:]))
 	last := uint64(len(addr)+len(agent)) << 56
 	for ; len(agent) >= 8; agent = agent[8:] {
-		h.write(binary.LittleEndian.Uint64(bytesOf(agent[:8])))
+		v0, v1, v2, v3 = sipWord(v0, v1, v2, v3, binary.LittleEndian.Uint64(bytesOf(agent[:8])))
 	}
 	for i := range len(agent) {
 		last |= uint64(agent[i]) << (8 * i)
 	}
-	h.write(last)
-	h.v2 ^= 0xff
+	v0, v1, v2, v3 = sipWord(v0, v1, v2, v3, last)
+	v2 ^= 0xff
 	for range 4 {
-		h.round()
+		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
 	}
-	return h.v0 ^ h.v1 ^ h.v2 ^ h.v3
+	return v0 ^ v1 ^ v2 ^ v3
 }
 
-type sip struct{ v0, v1, v2, v3 uint64 }
-
-func (h *sip) write(m uint64) {
-	h.v3 ^= m
-	h.round()
-	h.round()
-	h.v0 ^= m
+// sipWord and sipRound hand the state on by value, which keeps it in registers.
+func sipWord(v0, v1, v2, v3, m uint64) (uint64, uint64, uint64, uint64) {
+	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3^m)
+	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+	return v0 ^ m, v1, v2, v3
 }
 
-func (h *sip) round() {
-	h.v0 += h.v1
-	h.v2 += h.v3
-	h.v1 = bits.RotateLeft64(h.v1, 13) ^ h.v0
-	h.v3 = bits.RotateLeft64(h.v3, 16) ^ h.v2
-	h.v0 = bits.RotateLeft64(h.v0, 32)
-	h.v2 += h.v1
-	h.v0 += h.v3
-	h.v1 = bits.RotateLeft64(h.v1, 17) ^ h.v2
-	h.v3 = bits.RotateLeft64(h.v3, 21) ^ h.v0
-	h.v2 = bits.RotateLeft64(h.v2, 32)
+func sipRound(v0, v1, v2, v3 uint64) (uint64, uint64, uint64, uint64) {
+	v0 += v1
+	v2 += v3
+	v1 = bits.RotateLeft64(v1, 13) ^ v0
+	v3 = bits.RotateLeft64(v3, 16) ^ v2
+	v0 = bits.RotateLeft64(v0, 32)
+	v2 += v1
+	v0 += v3
+	v1 = bits.RotateLeft64(v1, 17) ^ v2
+	v3 = bits.RotateLeft64(v3, 21) ^ v0
+	v2 = bits.RotateLeft64(v2, 32)
+	return v0, v1, v2, v3
 }
