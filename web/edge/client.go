@@ -9,8 +9,6 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-var headerForwardedFor = []byte("X-Forwarded-For")
-
 // client returns the address of the visitor: the peer's, or if that is a trusted proxy's the rightmost
 // in X-Forwarded-For that is not. What stands further left is whatever the visitor wrote there.
 func (e *Edge) client(ctx *fasthttp.RequestCtx) netip.Addr {
@@ -29,7 +27,7 @@ func (e *Edge) fromProxy(ctx *fasthttp.RequestCtx) bool { return e.trusted(peerA
 // forwardedFor walks X-Forwarded-For from the right. If all of it is trusted the leftmost is the
 // client; something that is no address ends the walk at the proxy that wrote it.
 func (e *Edge) forwardedFor(ctx *fasthttp.RequestCtx, peer netip.Addr) (netip.Addr, bool) {
-	last, any := peer, false
+	last, found := peer, false
 	for _, line := range slices.Backward(ctx.Request.Header.PeekAll("X-Forwarded-For")) {
 		list := view(line)
 		for list != "" {
@@ -41,15 +39,15 @@ func (e *Edge) forwardedFor(ctx *fasthttp.RequestCtx, peer netip.Addr) (netip.Ad
 			}
 			a, ok := parseAddr(strings.TrimSpace(item))
 			if !ok {
-				return last, any
+				return last, found
 			}
-			last, any = a, true
+			last, found = a, true
 			if !e.trusted(a) {
 				return a, true
 			}
 		}
 	}
-	return last, any
+	return last, found
 }
 
 func (e *Edge) trusted(a netip.Addr) bool {
