@@ -20,7 +20,7 @@ golangci-lint := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
 govulncheck   := $(TOOLS)/govulncheck-$(GOVULNCHECK)
 
 # Processes and servers stand in these packages; `make integration` runs no other.
-INTEGRATION := ./cmd/... ./storage/... ./infra/queue/... ./infra/lock/... ./infra/ratelimit/...
+INTEGRATION := ./cmd/... ./storage/... ./infra/queue/... ./infra/lock/... ./infra/registry/...
 
 .PHONY: help run build test race integration lint fuzz bench verify packages clean
 
@@ -36,10 +36,10 @@ build: ## Build bin/snowlink
 test: packages lint race ## Everything CI runs: lint, then all tests under the race detector
 
 race: ## All tests under the race detector; a test that is skipped fails
-	@.ci/gotest -race ./...
+	@.ci/gotest -race -tags=integration ./...
 
 integration: packages ## The tests that start servers and processes
-	@.ci/gotest $(INTEGRATION)
+	@.ci/gotest -tags=integration $(INTEGRATION)
 
 lint: $(gofumpt) $(golangci-lint) $(govulncheck) ## Formatting, go vet, golangci-lint, known vulnerabilities
 	@.ci/lint $^

@@ -165,12 +165,25 @@ func (l *load) visit(name string, enough int64) {
 		l.mu.Lock()
 		code := l.codes[rand.IntN(len(l.codes))]
 		l.mu.Unlock()
-		if l.click(&to, code, fmt.Sprintf("%s-%d", name, n)) {
-			n++
-		} else {
+		life := l.service.lives.Load()
+		mark := fmt.Sprintf("%s-%d", name, n)
+		if !l.click(&to, code, mark) {
+			l.breathe()
+			continue
+		}
+		n++
+		// A process that dies still accepts connections for a moment. Whoever was cut off stays away until
+		// the next one lives, so that each line loses one request to each kill.
+		for l.wasCutOff(mark) && life == l.service.lives.Load() && !l.over.Load() {
 			l.breathe()
 		}
 	}
+}
+
+func (l *load) wasCutOff(mark string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cutOff[mark]
 }
 
 // click follows one link and remembers what became of it. It returns false if the service was away.

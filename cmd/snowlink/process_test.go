@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -59,6 +60,7 @@ type service struct {
 	cmd    *exec.Cmd
 	stderr *bytes.Buffer
 	exited chan error
+	lives  atomic.Int64 // how often it was started
 }
 
 // newService prepares a service; flags come after those it needs.
@@ -111,6 +113,7 @@ func (s *service) start() {
 		}
 		return nil
 	})
+	s.lives.Add(1)
 }
 
 // kill ends the process as a crash would, and returns once it is gone.

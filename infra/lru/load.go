@@ -56,7 +56,7 @@ func (c *Cache[V]) Load(
 ) (V, State, error) {
 	s, hash := c.locate(key)
 	if e, state := c.look(s, hash, key); state == Fresh {
-		return c.hit(e)
+		return c.hit(e), Fresh, nil
 	}
 	if ctx.Err() != nil {
 		return c.instead(s, hash, key, context.Cause(ctx))
@@ -64,7 +64,7 @@ func (c *Cache[V]) Load(
 	e, f, joined := c.join(s, hash, key)
 	switch {
 	case e != nil:
-		return c.hit(e)
+		return c.hit(e), Fresh, nil
 	case joined:
 		c.counters.mine().shared.Add(1)
 	case ctx.Done() == nil:
@@ -83,10 +83,10 @@ func (c *Cache[V]) Load(
 	return f.value, f.state, nil
 }
 
-func (c *Cache[V]) hit(e *entry[V]) (V, State, error) {
+func (c *Cache[V]) hit(e *entry[V]) V {
 	e.touch()
 	c.counters.mine().hits.Add(1)
-	return e.value, Fresh, nil
+	return e.value
 }
 
 // instead answers for a load that gave nothing but err.

@@ -188,18 +188,20 @@ func (d *Dispatcher) upcoming() (uint64, bool) {
 // return. A batch that could not be sent stays marked and is overdue at once.
 func (d *Dispatcher) send(ctx context.Context, n uint64) error {
 	raw, err := d.cfg.Log.Read(n)
-	if err != nil && !errors.Is(err, ErrNoBatch) {
+	missing := errors.Is(err, ErrNoBatch)
+	if err != nil && !missing {
 		return err
 	}
 	d.mu.Lock()
 	d.next = max(d.next, n+1)
-	if err != nil {
+	d.sent[n] = d.cfg.Now()
+	if missing {
 		delete(d.sent, n)
-		d.mu.Unlock()
+	}
+	d.mu.Unlock()
+	if missing {
 		return nil
 	}
-	d.sent[n] = d.cfg.Now()
-	d.mu.Unlock()
 	if err := d.cfg.Sender.Send(ctx, raw); err != nil {
 		d.mu.Lock()
 		if _, waiting := d.sent[n]; waiting {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net"
 	"time"
 )
@@ -51,7 +52,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if t, ok := err.(net.Error); ok && t.Timeout() {
+	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
 		return n, err
 	}
 	c.deaf = true

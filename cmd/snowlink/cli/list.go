@@ -49,13 +49,14 @@ func linkList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			query, most := url.Values{}, 50
+			query := url.Values{}
 			for _, name := range []string{"q", "tag", "status", "domain"} {
 				if v, _ := cmd.Flags().GetString(name); v != "" {
 					query.Set(name, v)
 				}
 			}
-			if most, _ = cmd.Flags().GetInt("limit"); most < 1 {
+			most, _ := cmd.Flags().GetInt("limit")
+			if most < 1 {
 				return usageError{fmt.Errorf("--limit %d: use a number from 1", most)}
 			}
 			return printLinks(cmd, c, query, most)
