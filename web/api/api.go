@@ -31,7 +31,7 @@ type Config struct {
 	BaseURL       string // of the default domain, without a slash at its end
 	DefaultDomain string // what the default domain is called in links
 	CursorKey     []byte // signs cursors; nil: one of this process, whose cursors end with it
-	ClusterSecret string // what the other roles show; "": the internal routes are not there
+	ClusterSecret string // what the other roles show; "": nobody is let to the internal routes
 	Limits        Limits
 
 	Now     func() time.Time      // nil: time.Now

@@ -232,6 +232,9 @@ func readZone(name string) (*time.Location, error) {
 	return loc, nil
 }
 
+// firstYear is before every click, and not so early that zones have no offset.
+const firstYear = 1970
+
 var errNoInstant = errors.New("neither RFC 3339 nor a date")
 
 func readInstant(field, text string, loc *time.Location) (time.Time, error) {
@@ -246,10 +249,10 @@ func parseInstant(text string, loc *time.Location) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil && t.Year() >= 1 {
+	if t, err := time.Parse(time.RFC3339, text); err == nil && t.Year() >= firstYear {
 		return t, nil
 	}
-	if d, err := time.Parse(time.DateOnly, text); err == nil && d.Year() >= 1 {
+	if d, err := time.Parse(time.DateOnly, text); err == nil && d.Year() >= firstYear {
 		return startOfDay(d.Year(), d.Month(), d.Day(), loc), nil
 	}
 	return time.Time{}, errNoInstant

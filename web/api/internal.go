@@ -21,12 +21,10 @@ type Salter interface {
 	Salt(ctx context.Context, day string) ([]byte, error)
 }
 
-// routeInternal adds what edges ask for. It is not in the OpenAPI document, the gateway leads nobody
-// here, and without a secret it is not there at all.
+// routeInternal adds what edges ask for. It is not in the OpenAPI document, and the gateway leads
+// nobody here. Without a secret nobody is admitted, which is not answered 404: an edge would take that
+// for an answer about a link.
 func (a *API) routeInternal() {
-	if a.config.ClusterSecret == "" {
-		return
-	}
 	group := a.router.Group("/internal", a.admitCluster)
 	group.GET("/resolve", a.resolve)
 	if a.config.Salts != nil {
@@ -37,7 +35,7 @@ func (a *API) routeInternal() {
 func (a *API) admitCluster(c *gin.Context) {
 	// Hashes have one length: comparing them tells nothing of the secret's.
 	want, got := sha256.Sum256([]byte(a.config.ClusterSecret)), sha256.Sum256([]byte(c.GetHeader(ClusterHeader)))
-	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 || a.config.ClusterSecret == "" {
 		writeProblem(c, shortener.Errorf(shortener.Forbidden, "This is for the service's own use."))
 		return
 	}
@@ -47,13 +45,13 @@ func (a *API) admitCluster(c *gin.Context) {
 	c.Next()
 }
 
-// resolve answers the encoded record of a link, deleted ones too; 404 if there was never one. The
-// domain is that of the ref: empty for the default one.
+// resolve answers the encoded record of a link, deleted ones too; 404 only if there was never one. The
+// domain is that of the ref: empty for the default one. One that this role does not know is 422: the
+// roles are configured differently, and nothing can be said of the link.
 func (a *API) resolve(c *gin.Context) {
-	code := c.Query("code")
-	ref, err := a.config.Links.Ref(c.Query("domain"), code)
-	if err != nil || !shortener.ValidCode(code) {
-		writeProblem(c, shortener.Errorf(shortener.NotFound, "There is no link %q.", code))
+	ref, err := a.config.Links.Ref(c.Query("domain"), c.Query("code"))
+	if err != nil {
+		writeProblem(c, in("query", err))
 		return
 	}
 	record, err := a.config.Links.Resolve(c.Request.Context(), ref)

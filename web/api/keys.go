@@ -90,7 +90,7 @@ func (a *API) createKey(ctx context.Context, req *struct {
 	now := a.now().UTC().Truncate(time.Millisecond)
 	expires := req.Body.ExpiresAt.Value
 	if req.Body.ExpiresAt.Set && !req.Body.ExpiresAt.Null && !expires.After(now) {
-		return nil, shortener.InvalidField("expires_at", "expiry-in-past", "expires_at is past: use a time to come.")
+		return nil, shortener.InvalidField("expires_at", "expires-in-past", "expires_at is past: use a time to come.")
 	}
 	secret := newSecret()
 	hash := sha256.Sum256([]byte(secret))
