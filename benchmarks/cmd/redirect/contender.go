@@ -16,6 +16,7 @@ type contender struct {
 	process  *rig.Process
 	address  string
 	snowlink *rig.Snowlink // nil for others
+	drains   bool          // its clicks reach the click store
 
 	cpu     report.Spread // µs of CPU an answer, while the crowd is there
 	drained report.Spread // the same until every click is in the click store; snowlink only
@@ -31,8 +32,15 @@ func start(ctx context.Context, name, dir string, o options, links []rig.Link) (
 		c.process, c.address, err = startNginx(ctx, dir, o.serverCore, links, "")
 	case "nginx-buffered":
 		c.process, c.address, err = startNginx(ctx, dir, o.serverCore, links, " buffer=64k flush=1s")
-	case "snowlink":
-		if c.snowlink, err = rig.StartSnowlink(ctx, o.binary, dir, o.serverCore); err != nil {
+	case "snowlink", "snowlink-spool":
+		var flags []string
+		if c.drains = name == "snowlink"; !c.drains {
+			flags, err = redisAway()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if c.snowlink, err = rig.StartSnowlink(ctx, o.binary, dir, o.serverCore, flags...); err != nil {
 			return nil, err
 		}
 		c.process, c.address = c.snowlink.Process, c.snowlink.Address
@@ -43,6 +51,13 @@ func start(ctx context.Context, name, dir string, o options, links []rig.Link) (
 		err = fmt.Errorf("no such contender")
 	}
 	return c, err
+}
+
+// redisAway makes the queue of clicks a Redis that is not there: links are answered from memory and
+// each click is in the spool, where it stays. What is left to measure is the redirect.
+func redisAway() ([]string, error) {
+	nobody, err := rig.FreeAddress()
+	return []string{"--redis=away=redis://" + nobody}, err
 }
 
 // compare lets the contenders take turns, so that whatever the machine does befalls all of them.
@@ -58,11 +73,11 @@ func compare(ctx context.Context, o options, crowd *crowd, all []*contender) err
 			if _, err := c.round(ctx, crowd, o.length); err != nil {
 				return err
 			}
-			fmt.Printf("round %d: %-15s %5.1f µs %8.0f/s\n", i+1, c.name, c.cpu[i], c.rate[i])
+			fmt.Printf("round %d: %-14s %5.1f µs %8.0f/s\n", i+1, c.name, c.cpu[i], c.rate[i])
 		}
 	}
 	for _, c := range all {
-		if c.snowlink != nil {
+		if c.drains {
 			if err := c.dissect(ctx, crowd, o.length); err != nil {
 				return err
 			}
@@ -74,7 +89,7 @@ func compare(ctx context.Context, o options, crowd *crowd, all []*contender) err
 // round measures one stretch of load. It returns the number of answers.
 func (c *contender) round(ctx context.Context, crowd *crowd, d time.Duration) (int64, error) {
 	var clicks int64
-	if c.snowlink != nil {
+	if c.drains {
 		var err error
 		if clicks, err = c.snowlink.Clicks(ctx); err != nil {
 			return 0, err
@@ -94,7 +109,7 @@ func (c *contender) round(ctx context.Context, crowd *crowd, d time.Duration) (i
 	}
 	c.cpu = append(c.cpu, micros(after-before, requests))
 	c.rate = append(c.rate, float64(requests)/took.Seconds())
-	if c.snowlink == nil {
+	if !c.drains {
 		return requests, nil
 	}
 	if err := c.snowlink.AwaitClicks(ctx, clicks+requests); err != nil {
@@ -155,6 +170,10 @@ from /proc, divided by the answers: median (least – most). Pinned to one core,
 		rate := fmt.Sprintf("%.0f", c.rate.Median())
 		if c.snowlink == nil {
 			row(c.name+", map and access log", c.cpu, rate)
+			continue
+		}
+		if !c.drains {
+			row("snowlink, the redirect, its click in the spool", c.cpu, rate)
 			continue
 		}
 		row("snowlink, the whole process while redirects are answered", c.cpu, rate)

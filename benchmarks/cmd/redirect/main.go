@@ -38,7 +38,7 @@ func main() {
 	flag.IntVar(&o.connections, "connections", 32, "keep-alive connections")
 	flag.IntVar(&o.serverCore, "server-core", 0, "core of the server")
 	flag.IntVar(&o.crowdCore, "crowd-core", 1, "core of wrk")
-	flag.StringVar(&o.contenders, "contenders", "nginx,nginx-buffered,snowlink", "who takes part")
+	flag.StringVar(&o.contenders, "contenders", "nginx,nginx-buffered,snowlink-spool,snowlink", "who takes part")
 	flag.Parse()
 
 	if err := run(o); err != nil {
