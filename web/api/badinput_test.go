@@ -16,6 +16,8 @@ import (
 func TestBadInput(t *testing.T) {
 	const links, link = "/api/v1/links", "/api/v1/links/x"
 	long := func(n int) string { return strings.Repeat("x", n) }
+	w := newWorld(t)
+	w.make(`{"url":"https://example.com/","code":"x"}`)
 	for name, c := range map[string]struct {
 		method, path, key, body string
 		headers                 []string
@@ -125,9 +127,8 @@ func TestBadInput(t *testing.T) {
 		"no body and no key":          {"POST", links, "", `{`, nil, 401, "unauthorized", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.make(`{"url":"https://example.com/","code":"x"}`)
 			a := w.call(c.method, c.path, c.key, c.body, c.headers...)
+			a.t = t
 			p := a.problem(c.status, c.slug)
 			if c.location != "" && (len(p.Errors) == 0 || p.Errors[0].Location != c.location || p.Errors[0].Message == "") {
 				t.Errorf("errors are %+v, want one at %s", p.Errors, c.location)
@@ -144,6 +145,8 @@ func TestBadInput(t *testing.T) {
 			w.call("GET", "/api/problems/"+c.slug, "", "").status(302)
 		})
 	}
+	equal(t, "number of links", len(w.store.links), 1)
+	equal(t, "version of the link", w.store.links[shortener.Ref{Code: "x"}].Version, 1)
 }
 
 func TestEveryValueThatIsWrongIsToldAtOnce(t *testing.T) {

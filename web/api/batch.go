@@ -12,14 +12,11 @@ import (
 	"snowlink/shortener"
 )
 
-// maxBatch is the most links that one call makes.
-const maxBatch = 1000
-
 func (a *API) routeBatch() {
 	op := operation(http.MethodPost, "/links/batch", "create-links", tagLinks, shortener.RoleEditor, "Make up to 1,000 links")
 	op.Description = "Each item has a result of its own: the good ones are made, whatever is wrong with the others. " +
 		"An Idempotency-Key holds for each item by its place."
-	op.MaxBodyBytes = a.config.Limits.MaxBatch + 1
+	takesBody(&op, a.config.Limits.MaxBatch, batchPatience)
 	op.Metadata[unhurried] = true
 	registry := a.huma.OpenAPI().Components.Schemas
 	schema := registry.Schema(reflect.TypeFor[NewLink](), true, "")

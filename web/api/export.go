@@ -120,13 +120,25 @@ func (a *API) appendJSON(dst []byte, c *shortener.StoredClick) []byte {
 		dst = append(dst, "{,"[min(i, 1)], '"')
 		dst = append(dst, col.name...)
 		dst = append(dst, '"', ':')
-		value, err := json.Marshal(col.value(a, c))
-		if err != nil { // a string always has a JSON form
-			panic(err)
-		}
-		dst = append(dst, value...)
+		dst = appendString(dst, col.value(a, c))
 	}
 	return append(dst, '}', '\n')
+}
+
+// appendString writes a JSON string. Nearly all of them need no escape, and are copied.
+func appendString(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, err := json.Marshal(s)
+			if err != nil { // a string always has a JSON form
+				panic(err)
+			}
+			return append(dst, quoted...)
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
 }
 
 func csvHead() (head []byte) {

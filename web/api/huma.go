@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"time"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -71,6 +72,18 @@ func operation(method, path, id, tag string, role shortener.Role, summary string
 		Errors:   []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}
 }
+
+// takesBody bounds the body of an operation: its size, and how long it may take to arrive.
+func takesBody(op *huma.Operation, size int64, patience time.Duration) {
+	op.MaxBodyBytes = size + 1 // huma's bound is exclusive
+	op.BodyReadTimeout = patience
+}
+
+// How long bodies may take to arrive.
+const (
+	bodyPatience  = 15 * time.Second
+	batchPatience = 60 * time.Second
+)
 
 // optional is a member that may be left out, or null, which takes its value away.
 type optional[T any] struct {

@@ -33,7 +33,8 @@ type KeyKeeper interface {
 func (a *API) routeKeys() {
 	create := operation(http.MethodPost, "/keys", "create-key", tagKeys, shortener.RoleOwner, "Make an API key")
 	create.Description = "The key itself is in this answer and nowhere else: only its hash is kept."
-	create.DefaultStatus, create.MaxBodyBytes = http.StatusCreated, a.config.Limits.MaxBody+1
+	create.DefaultStatus = http.StatusCreated
+	takesBody(&create, a.config.Limits.MaxBody, bodyPatience)
 	huma.Register(a.huma, create, a.createKey)
 	huma.Register(a.huma, operation(http.MethodGet, "/keys", "list-keys", tagKeys, shortener.RoleOwner, "List API keys"), a.listKeys)
 

@@ -20,7 +20,8 @@ func (a *API) routeLinks() {
 	create := operation(http.MethodPost, "/links", "create-link", tagLinks, shortener.RoleEditor, "Make a link")
 	create.Description = "With an Idempotency-Key the link is made once, however often the call is repeated within 24 hours; " +
 		"a repetition is answered as the first call was, with Idempotent-Replayed: true."
-	create.DefaultStatus, create.MaxBodyBytes = http.StatusCreated, a.config.Limits.MaxBody+1
+	create.DefaultStatus = http.StatusCreated
+	takesBody(&create, a.config.Limits.MaxBody, bodyPatience)
 	create.Errors = append(create.Errors, http.StatusConflict)
 	huma.Register(a.huma, create, a.createLink)
 
@@ -29,7 +30,7 @@ func (a *API) routeLinks() {
 
 	edit := a.change(http.MethodPatch, "/links/{code}", "edit-link", "Change a link")
 	edit.Description = "What is given changes, null takes a value away (RFC 7396). With If-Match nothing changes unless the link is at that version."
-	edit.MaxBodyBytes = a.config.Limits.MaxBody + 1
+	takesBody(&edit, a.config.Limits.MaxBody, bodyPatience)
 	huma.Register(a.huma, edit, a.editLink)
 
 	remove := a.change(http.MethodDelete, "/links/{code}", "delete-link", "Delete a link")
