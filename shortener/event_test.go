@@ -39,7 +39,8 @@ func TestApply(t *testing.T) {
 	}{
 		"created": {Link{}, Event{Version: 1, Type: LinkCreated, At: noon, Data: encoded(t, content)}, created},
 		"edited: an edit says all, and is by another": {
-			created, Event{Version: 2, Type: LinkEdited, At: noon.Add(tick), Data: encoded(t, Content{ID: "43", Target: "https://b.test/", RedirectStatus: 301})},
+			created,
+			Event{Version: 2, Type: LinkEdited, At: noon.Add(tick), Data: encoded(t, Content{ID: "43", Target: "https://b.test/", RedirectStatus: 301})},
 			after(func(l *Link) {
 				l.Target, l.RedirectStatus, l.Title, l.Tags, l.ExpiresAt = "https://b.test/", 301, "", nil, time.Time{}
 			}),
@@ -48,11 +49,13 @@ func TestApply(t *testing.T) {
 		"deleted":  {created, Event{Version: 2, Type: LinkDeleted, At: noon.Add(tick)}, after(func(l *Link) { l.State = Deleted })},
 		"enabled": {
 			func() Link { l := created; l.State = Disabled; return l }(),
-			Event{Version: 2, Type: LinkEnabled, At: noon.Add(tick)}, after(func(*Link) {}),
+			Event{Version: 2, Type: LinkEnabled, At: noon.Add(tick)},
+			after(func(*Link) {}),
 		},
 		"restored": {
 			func() Link { l := created; l.State = Deleted; return l }(),
-			Event{Version: 2, Type: LinkRestored, At: noon.Add(tick)}, after(func(*Link) {}),
+			Event{Version: 2, Type: LinkRestored, At: noon.Add(tick)},
+			after(func(*Link) {}),
 		},
 	} {
 		tc.event.Ref, tc.event.Actor = ref, "key_a"

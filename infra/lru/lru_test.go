@@ -307,7 +307,8 @@ func mustLoad(t interface {
 	Fatalf(string, ...any)
 	Helper()
 	Context() context.Context
-}, c *Cache[int], key string, load func(context.Context) (int, time.Duration, error)) int {
+}, c *Cache[int], key string, load func(context.Context) (int, time.Duration, error),
+) int {
 	t.Helper()
 	v, state, err := c.Load(t.Context(), key, load)
 	if err != nil || state != Fresh {

@@ -279,19 +279,23 @@ func TestHeaders(t *testing.T) {
 		retryAfterSecond string
 	}{
 		"allowed": {
-			Result{true, 4, 5, 0, 1500 * time.Millisecond, 7500 * time.Millisecond}, "key",
+			Result{true, 4, 5, 0, 1500 * time.Millisecond, 7500 * time.Millisecond},
+			"key",
 			`"key";r=4;t=2`, `"key";q=5;w=8`, "",
 		},
 		"refused": {
-			Result{false, 0, 5, 1, 7 * time.Second, 7 * time.Second}, "key",
+			Result{false, 0, 5, 1, 7 * time.Second, 7 * time.Second},
+			"key",
 			`"key";r=0;t=1`, `"key";q=5;w=7`, "1",
 		},
 		"never": {
-			Result{false, 5, 5, Never, 0, 7 * time.Second}, "key",
+			Result{false, 5, 5, Never, 0, 7 * time.Second},
+			"key",
 			`"key";r=5;t=0`, `"key";q=5;w=7`, "",
 		},
 		"a name that wants quoting": {
-			Result{Allowed: true}, "a\"b\\c\né",
+			Result{Allowed: true},
+			"a\"b\\c\né",
 			`"a\"b\\c???";r=0;t=0`, `"a\"b\\c???";q=0;w=0`, "",
 		},
 	} {

@@ -40,8 +40,10 @@ var lookarounds = map[string][]literal{
 		text: "google", notBefore: []string{" channel/", "google/"}, notAfter: []string{"wv", "app", "/google", " pixel"},
 	}},
 	`(?<! cu)bots?(?:\b|_)`: {
-		{text: "bot", wordAfter: true, notBefore: []string{" cu"}}, {text: "bots", wordAfter: true, notBefore: []string{" cu"}},
-		{text: "bot_", notBefore: []string{" cu"}}, {text: "bots_", notBefore: []string{" cu"}},
+		{text: "bot", wordAfter: true, notBefore: []string{" cu"}},
+		{text: "bots", wordAfter: true, notBefore: []string{" cu"}},
+		{text: "bot_", notBefore: []string{" cu"}},
+		{text: "bots_", notBefore: []string{" cu"}},
 	},
 	`(?<!cam)scan`: {{text: "scan", notBefore: []string{"cam"}}},
 	`(?<!lib)http`: {{text: "http", notBefore: []string{"lib"}}},

@@ -47,10 +47,22 @@ func Classify(header string) Agent {
 
 // apps are browsers inside of apps, and some that the parser does not know by name.
 var apps = []struct{ token, name string }{
-	{"micromessenger/", "WeChat"}, {" line/", "LINE"}, {"linkedinapp", "LinkedIn App"}, {"snapchat/", "Snapchat App"},
-	{"[pinterest/", "Pinterest App"}, {"twitter for ", "X App"}, {"duckduckgo/", "DuckDuckGo"}, {" ddg/", "DuckDuckGo"},
-	{"yabrowser/", "Yandex Browser"}, {"ucbrowser/", "UC Browser"}, {"musical_ly", "TikTok App"}, {"bytedancewebview", "TikTok App"},
-	{"instagram ", "Instagram App"}, {"[fban/", "Facebook App"}, {"[fb_iab/", "Facebook App"}, {";fbav/", "Facebook App"},
+	{"micromessenger/", "WeChat"},
+	{" line/", "LINE"},
+	{"linkedinapp", "LinkedIn App"},
+	{"snapchat/", "Snapchat App"},
+	{"[pinterest/", "Pinterest App"},
+	{"twitter for ", "X App"},
+	{"duckduckgo/", "DuckDuckGo"},
+	{" ddg/", "DuckDuckGo"},
+	{"yabrowser/", "Yandex Browser"},
+	{"ucbrowser/", "UC Browser"},
+	{"musical_ly", "TikTok App"},
+	{"bytedancewebview", "TikTok App"},
+	{"instagram ", "Instagram App"},
+	{"[fban/", "Facebook App"},
+	{"[fb_iab/", "Facebook App"},
+	{";fbav/", "Facebook App"},
 }
 
 func browser(parsed useragent.UserAgent, lower string) string {

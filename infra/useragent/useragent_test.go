@@ -105,8 +105,10 @@ func TestSplitPatternsMatchWhatTheExpressionsMatch(t *testing.T) {
 	if err := json.Unmarshal(patternsJSON, &sources); err != nil {
 		t.Fatal(err)
 	}
-	headers := []string{"a bot", "robots_x", "cubot", " cubot", "camscan", "scan", "libhttp", "http", "java;", "java/1", "gnews", "xnews", "newssapphire",
-		"google/google", "googlewv", "xgoogle ", "agent", "agents", "dlc", "dlcx", "perl 5", "superlative", "a.com", "a.community", "|", "x", "24x7"}
+	headers := []string{
+		"a bot", "robots_x", "cubot", " cubot", "camscan", "scan", "libhttp", "http", "java;", "java/1", "gnews", "xnews", "newssapphire",
+		"google/google", "googlewv", "xgoogle ", "agent", "agents", "dlc", "dlcx", "perl 5", "superlative", "a.com", "a.community", "|", "x", "24x7",
+	}
 	for _, p := range people {
 		headers = append(headers, strings.ToLower(p.header))
 	}

@@ -58,7 +58,7 @@ func clicksAgreeWithModel(t *testing.T, s ClickStore) {
 		domain := clicks[0].Ref.Domain
 		q := drawQuery(rt, clicks)
 		q.Domain = &domain
-		want := model(clicks).matching(q)
+		want := clicks.matching(q)
 
 		if got := must1(s.Summary(t.Context(), q))(rt); got != want.totals() {
 			rt.Fatalf("Summary(%+v) = %+v, want %+v", q, got, want.totals())
@@ -243,8 +243,10 @@ func clicksFollowTheWallClock(t *testing.T, s ClickStore) {
 		{"midnight left out", "America/Sao_Paulo", "2018-11-03T03:00:00Z", "2018-11-05T02:00:00Z", shortener.Day, hours(24, 23)},
 		{"midnight twice", "America/Sao_Paulo", "2019-02-16T02:00:00Z", "2019-02-18T03:00:00Z", shortener.Day, hours(25, 24)},
 		{"a day left out", "Pacific/Apia", "2011-12-29T10:00:00Z", "2011-12-31T10:00:00Z", shortener.Day, hours(24, 24)},
-		{"half an hour back", "Australia/Lord_Howe", "2026-04-04T14:00:00Z", "2026-04-04T16:30:00Z", shortener.Hour,
-			[]time.Duration{time.Hour, 30 * time.Minute, time.Hour}},
+		{
+			"half an hour back", "Australia/Lord_Howe", "2026-04-04T14:00:00Z", "2026-04-04T16:30:00Z", shortener.Hour,
+			[]time.Duration{time.Hour, 30 * time.Minute, time.Hour},
+		},
 		{"three quarters of an hour off", "Asia/Kathmandu", "2026-01-01T00:15:00Z", "2026-01-01T02:15:00Z", shortener.Hour, hours(1, 1)},
 		{"weeks begin on Monday", "Europe/Berlin", "2026-03-22T23:00:00Z", "2026-04-05T22:00:00Z", shortener.Week, hours(7*24-1, 7*24)},
 		{"months", "America/New_York", "2026-02-01T05:00:00Z", "2026-04-01T04:00:00Z", shortener.Month, hours(28*24, 31*24-1)},

@@ -135,7 +135,8 @@ type SeriesMeta struct {
 func (a *API) timeseries(ctx context.Context, req *struct {
 	ClickParams
 	Interval string `query:"interval" enum:"minute,hour,day,week,month" doc:"Width of a bucket; chosen by the length of the range if not given. Weeks begin on Monday."`
-}) (*struct{ Body Series }, error) {
+},
+) (*struct{ Body Series }, error) {
 	q, err := a.selectClicks(ctx, &req.ClickParams)
 	if err != nil {
 		return nil, err

@@ -66,7 +66,7 @@ func (a *API) observe(c *gin.Context) {
 // recover answers a panic with 500. It returns what is to be panicked with again: an answer that has
 // begun can only be cut off.
 func (a *API) recover(c *gin.Context, k *call, cause any) any {
-	if cause == http.ErrAbortHandler { // it is that very value
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		return cause
 	}
 	a.log.Error("panic while serving", "request", k.id, "panic", cause, "stack", string(debug.Stack()))

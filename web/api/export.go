@@ -60,7 +60,8 @@ func (a *API) routeExport() {
 func (a *API) export(ctx context.Context, req *struct {
 	Format string `query:"format" enum:"ndjson,csv" default:"ndjson"`
 	ClickParams
-}) (*huma.StreamResponse, error) {
+},
+) (*huma.StreamResponse, error) {
 	q, err := a.selectClicks(ctx, &req.ClickParams)
 	if err != nil {
 		return nil, err

@@ -87,7 +87,8 @@ func (a *API) createKey(ctx context.Context, req *struct {
 }) (*struct {
 	Location string `header:"Location"`
 	Body     NewKey
-}, error) {
+}, error,
+) {
 	now := a.now().UTC().Truncate(time.Millisecond)
 	expires := req.Body.ExpiresAt.Value
 	if req.Body.ExpiresAt.Set && !req.Body.ExpiresAt.Null && !expires.After(now) {
@@ -130,7 +131,8 @@ func (a *API) listKeys(ctx context.Context, _ *struct{}) (*struct{ Body KeyList 
 
 func (a *API) revokeKey(ctx context.Context, req *struct {
 	ID string `path:"id" doc:"The id of the key, which is not the key itself."`
-}) (*struct{}, error) {
+},
+) (*struct{}, error) {
 	if req.ID == actor(ctx) {
 		p := shortener.Errorf(shortener.Forbidden, "A key cannot revoke itself: use another owner's.")
 		p.Slug = "own-key"

@@ -90,7 +90,8 @@ type createdOutput struct {
 func (a *API) createLink(ctx context.Context, req *struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" patternDescription:"printable ASCII" doc:"Makes the call repeatable for 24 hours."`
 	Body           NewLink
-}) (*createdOutput, error) {
+},
+) (*createdOutput, error) {
 	link, replayed, err := a.create(ctx, req.Body, req.IdempotencyKey)
 	if err != nil {
 		return nil, err
@@ -175,7 +176,8 @@ func (a *API) editLink(ctx context.Context, req *struct {
 	LinkPath
 	Precondition
 	Body LinkPatch
-}) (*linkOutput, error) {
+},
+) (*linkOutput, error) {
 	patch, err := req.Body.order()
 	if err != nil {
 		return nil, err
@@ -191,7 +193,8 @@ func (a *API) editLink(ctx context.Context, req *struct {
 func (a *API) deleteLink(ctx context.Context, req *struct {
 	LinkPath
 	Precondition
-}) (*struct{}, error) {
+},
+) (*struct{}, error) {
 	ref, expected, err := a.target(ctx, req.LinkPath, req.Precondition)
 	if err != nil {
 		return nil, err
@@ -203,7 +206,8 @@ func (a *API) deleteLink(ctx context.Context, req *struct {
 func (a *API) restoreLink(ctx context.Context, req *struct {
 	LinkPath
 	Precondition
-}) (*linkOutput, error) {
+},
+) (*linkOutput, error) {
 	ref, expected, err := a.target(ctx, req.LinkPath, req.Precondition)
 	if err != nil {
 		return nil, err

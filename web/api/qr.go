@@ -24,7 +24,8 @@ func (a *API) routeQR() {
 		huma.Register(a.huma, op, func(ctx context.Context, req *struct {
 			LinkPath
 			Size int `query:"size" minimum:"64" maximum:"4096" default:"512" doc:"The least width in pixels."`
-		}) (*imageOutput, error) {
+		},
+		) (*imageOutput, error) {
 			link, err := a.find(ctx, req.LinkPath)
 			if err != nil {
 				return nil, err

@@ -53,9 +53,11 @@ type audits struct{ err error }
 func (a audits) VerifyEvents(context.Context) (api.Report, error) {
 	return api.Report{OK: true, Checked: 3}, a.err
 }
+
 func (a audits) ReplayEvents(context.Context) (api.Report, error) {
 	return api.Report{OK: true, Checked: 3}, a.err
 }
+
 func (a audits) VerifyClicks(context.Context) (api.Report, error) {
 	return api.Report{OK: false, Checked: 5, Faults: []string{"one click is there twice"}}, a.err
 }

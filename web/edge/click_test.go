@@ -33,7 +33,8 @@ func TestFieldsOfAClick(t *testing.T) {
 	}{
 		{"nothing", "/abc", nil, func(*shortener.Click) {}},
 		{
-			"a browser", "/abc", []string{
+			"a browser", "/abc",
+			[]string{
 				"User-Agent: Mozilla/5.0", "Accept-Language: pt-BR,pt;q=0.9,en;q=0.8",
 				"Referer: https://news.example/story/1?id=2#c3",
 			},
