@@ -44,7 +44,7 @@ type ClickLog interface {
 
 func (a *API) routeAnalytics() {
 	summary := operation(http.MethodGet, "/analytics/summary", "get-summary", tagAnalytics, shortener.RoleReader, "Count clicks")
-	summary.Description = "With those of the period before, as far as as much of it has passed as of this one, if the range has a length."
+	summary.Description = "With those of the period before, up to the same point as this one has come to, if the range has a length."
 	huma.Register(a.huma, summary, a.summary)
 
 	series := operation(http.MethodGet, "/analytics/timeseries", "get-timeseries", tagAnalytics, shortener.RoleReader, "Count clicks over time")
@@ -96,7 +96,7 @@ func (a *API) summary(ctx context.Context, req *struct{ ClickParams }) (*struct{
 	if err != nil {
 		return nil, err
 	}
-	// What is pending is read first: a click that arrives meanwhile is then in one of the two.
+	// What is pending is read first: a click that arrives meanwhile may be in both, and is never in neither.
 	out := Summary{Pending: a.config.Pending(ctx), AsOf: a.now().UTC(), From: timeOrNull(q.span.from), To: timeOrNull(q.span.to)}
 	if out.Totals, err = a.config.Clicks.Summary(ctx, q.query); err != nil {
 		return nil, clickStoreErr(err)

@@ -299,8 +299,9 @@ func TestABatchRepeatedMakesNothingTwice(t *testing.T) {
 
 func TestALargeBatchIsTaken(t *testing.T) {
 	w := newWorld(t)
-	item := `{"url":"https://example.com/?` + strings.Repeat("x", 8000) + `"}`
-	a := w.post("/api/v1/links/batch", `{"links":[`+strings.Repeat(item+",", 999)+item+`]}`).status(200)
+	long := `{"url":"https://example.com/?` + strings.Repeat("x", 8000) + `"},` // together more than the 1 MiB of other calls
+	body := `{"links":[` + strings.Repeat(long, 200) + strings.Repeat(`{"url":"https://example.com/"},`, 799) + `{"url":"https://example.com/"}]}`
+	a := w.post("/api/v1/links/batch", body).status(200)
 	equal(t, "number of results", len(decode[api.BatchResults](a).Results), 1000)
 	equal(t, "number of links", len(w.store.links), 1000)
 }
