@@ -29,7 +29,7 @@ func Write(path, title, command string, versions []string, body string) error {
 	if err != nil {
 		return err
 	}
-	section := fmt.Sprintf("## %s\n\n`%s`, %s. %s; %s.\n\n%s\n", title, command, time.Now().UTC().Format(time.DateOnly),
+	section := fmt.Sprintf("## %s\n\n`%s`, %s. %s; %s.\n\n%s\n", title, strings.TrimSpace(command), time.Now().UTC().Format(time.DateOnly),
 		rig.Machine(), strings.Join(versions, ", "), strings.TrimSpace(body))
 	return os.WriteFile(path, []byte(replace(string(old), title, section)), 0o644)
 }

@@ -74,22 +74,25 @@ func (l *line) follow(code, mark string) (status int, location string, err error
 	return answer.StatusCode(), string(answer.Header.Peek("Location")), nil
 }
 
-// create makes a link. The code is "" if the service answered that it did not.
-func (l *line) create(target string) (code string, err error) {
-	body, _ := json.Marshal(map[string]string{"url": target})
+// create makes a link. The code is "" if the service did not.
+func (l *line) create(target string) (code string, status int, err error) {
+	body, err := json.Marshal(map[string]string{"url": target})
+	if err != nil {
+		return "", 0, err
+	}
 	headers := fmt.Sprintf("Authorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", testKey, len(body))
 	answer, err := l.exchange("POST", "/api/v1/links", headers, string(body))
-	if err != nil || answer.StatusCode() != http.StatusCreated {
-		return "", err
+	if err != nil {
+		return "", 0, err
+	}
+	if status = answer.StatusCode(); status != http.StatusCreated {
+		return "", status, nil
 	}
 	var link struct{ Code, URL string }
-	if err := json.Unmarshal(answer.Body(), &link); err != nil || link.Code == "" {
-		return "", fmt.Errorf("answer to a create: %w in %q", err, answer.Body())
+	if err := json.Unmarshal(answer.Body(), &link); err != nil || link.URL != target {
+		return "", status, fmt.Errorf("got %q (%v), want a link to %s", answer.Body(), err, target)
 	}
-	if link.URL != target {
-		return "", fmt.Errorf("created %q, want %q", link.URL, target)
-	}
-	return link.Code, nil
+	return link.Code, status, nil
 }
 
 // load is a crowd of visitors and makers of links, and what they remember.
@@ -137,21 +140,31 @@ func (l *load) create(enough, every int64, next *atomic.Int64) {
 			continue
 		}
 		want := target(next.Add(1))
-		code, err := to.create(want)
+		code, status, err := to.create(want)
 		switch {
-		case errors.Is(err, errNotSent):
+		case err != nil && status == http.StatusCreated:
+			l.t.Errorf("create: %v", err)
+			return
+		case err != nil, status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:
 			l.breathe()
-		case err == nil && code != "":
-			l.mu.Lock()
-			if other, taken := l.created[code]; taken {
-				l.t.Errorf("code %s was given to %s and to %s", code, other, want)
-			}
-			l.created[code] = want
-			l.codes = append(l.codes, code)
-			l.mu.Unlock()
-			l.creates.Add(1)
+		case status != http.StatusCreated:
+			l.t.Errorf("create: got status %d, want %d", status, http.StatusCreated)
+			return
+		default:
+			l.remember(code, want)
 		}
 	}
+}
+
+func (l *load) remember(code, target string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if other, taken := l.created[code]; taken {
+		l.t.Errorf("code %s was given to %s and to %s", code, other, target)
+	}
+	l.created[code] = target
+	l.codes = append(l.codes, code)
+	l.creates.Add(1)
 }
 
 // breathe lets the service come back.
