@@ -28,7 +28,8 @@ func openFolder(path string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the data folder %s cannot be written: %w; mend its permissions or name another by --data-dir", path, err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	take := func() error { return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
+	if err := patiently(take); err != nil {
 		holder, _ := os.ReadFile(lock.Name())
 		lock.Close()
 		return nil, fmt.Errorf("%w: %s is held by process %s; stop it or name another by --data-dir",

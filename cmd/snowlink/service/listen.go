@@ -6,13 +6,31 @@ import (
 	"net"
 	"strconv"
 	"syscall"
+	"time"
 
 	"snowlink/cmd/snowlink/config"
 )
 
+// succession is how long a start waits for what a process before it, which was killed, still holds:
+// the kernel takes a moment to give it back.
+const succession = time.Second
+
+// patiently tries until it works or the time for a succession is over.
+func patiently(try func() error) error {
+	deadline := time.Now().Add(succession)
+	for {
+		err := try()
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // listen opens a TCP listener; the error says what to do if the port is taken.
 func listen(flag, address string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", address)
+	var ln net.Listener
+	err := patiently(func() (err error) { ln, err = net.Listen("tcp", address); return err })
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("the address %s is in use by another program: stop it or choose another by --%s", address, flag)
