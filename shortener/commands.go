@@ -266,7 +266,9 @@ func (s *Service) commit(
 	if err != nil {
 		return Link{}, false, err
 	}
-	s.show(ctx, link)
+	if !replayed { // a link as it was made once, which may have changed since, is nothing to show
+		s.show(ctx, link)
+	}
 	return link, replayed, nil
 }
 
@@ -284,15 +286,21 @@ func (c change) encode() (json.RawMessage, error) {
 // viewTimeout bounds what a slow view costs a command.
 const viewTimeout = 500 * time.Millisecond
 
-// show puts a link into the view. A caller that hangs up must not leave the view behind, so the
-// deadline is our own.
-func (s *Service) show(ctx context.Context, l Link) {
+// show puts a link that has changed into the view.
+func (s *Service) show(ctx context.Context, l Link) { s.write(ctx, l, View.Put) }
+
+// repair puts a link back that the view was found without.
+func (s *Service) repair(ctx context.Context, l Link) { s.write(ctx, l, View.Repair) }
+
+// write brings the view up. A caller that hangs up must not leave the view behind, so the deadline is
+// our own.
+func (s *Service) write(ctx context.Context, l Link, put func(View, context.Context, Record) error) {
 	if s.view == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), viewTimeout)
 	defer cancel()
-	if err := s.view.Put(ctx, l.Record()); err != nil {
+	if err := put(s.view, ctx, l.Record()); err != nil {
 		s.logger.WarnContext(ctx, "view not updated", "ref", l.Ref.String(), "version", l.Version, "error", err)
 	}
 }

@@ -44,7 +44,7 @@ func (s *Service) Resolve(ctx context.Context, ref Ref) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	s.show(ctx, l)
+	s.repair(ctx, l)
 	return l.Record(), nil
 }
 

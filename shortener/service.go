@@ -40,7 +40,11 @@ type Log interface {
 // View is a copy of the links for readers, kept up by version: an older record never replaces a
 // newer one, so a Put may be late, early or repeated.
 type View interface {
+	// Put writes the record of a link that has changed, and tells those who hold a copy of it.
 	Put(ctx context.Context, r Record) error
+	// Repair writes the record of a link that the view was found without. Nothing has changed, and
+	// nobody is told.
+	Repair(ctx context.Context, r Record) error
 }
 
 // Sort is an order of a list of links.

@@ -77,3 +77,23 @@ func wantKind(t testing.TB, what string, err error, want shortener.Kind, slug st
 func at(v int64) *int64       { return &v }
 func ptr[T any](v T) *T       { return &v }
 func edited() shortener.Patch { return shortener.Patch{Title: ptr("edited")} }
+
+func TestAReplayShowsNothing(t *testing.T) {
+	f := newFixture(t)
+	once := &shortener.Once{Owner: "key_a", Key: "once", Fingerprint: [32]byte{1}, Expires: f.now.Add(time.Hour)}
+	made, _, err := f.Create(t.Context(), "key_a", shortener.NewLink{URL: target}, once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Delete(t.Context(), "key_a", made.Ref, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.view.Clear() // a shard that came back empty
+	again, replayed, err := f.Create(t.Context(), "key_a", shortener.NewLink{URL: target}, once)
+	if err != nil || !replayed || again.Ref != made.Ref {
+		t.Fatalf("repeat: got %+v, replayed %v, %v; want the link as it was made", again, replayed, err)
+	}
+	if r, ok := f.view.Get(made.Ref); ok {
+		t.Errorf("the view holds version %d of a link that was deleted since, want nothing", r.Version)
+	}
+}

@@ -18,6 +18,9 @@ type View struct {
 
 var _ shortener.View = (*View)(nil)
 
+// Repair is that of shortener.View.
+func (v *View) Repair(ctx context.Context, r shortener.Record) error { return v.Put(ctx, r) }
+
 // Put is that of shortener.View.
 func (v *View) Put(ctx context.Context, r shortener.Record) error {
 	if v.Before != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"snowlink/shortener"
@@ -57,6 +58,8 @@ type Projector struct {
 	at    int64     // all events up to here are in the shards
 	saved int64     // the checkpoint
 	since time.Time // when it was saved
+
+	rewind atomic.Bool
 }
 
 // NewProjector returns a projector. Run it once.
@@ -93,6 +96,10 @@ func (p *Projector) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Rewind makes the projector look at the whole log again: after a shard was away, which may have come
+// back without its last writes. It may be called from anywhere, and at any time.
+func (p *Projector) Rewind() { p.rewind.Store(true) }
+
 // begin finds the place to begin at.
 func (p *Projector) begin(ctx context.Context) (err error) {
 	if p.cfg.AtHead {
@@ -109,6 +116,9 @@ func (p *Projector) step(ctx context.Context) error {
 	if err := p.wait(ctx); err != nil {
 		return err
 	}
+	if p.rewind.Swap(false) {
+		p.at = 0
+	}
 	head, err := p.cfg.Log.Head(ctx)
 	if err != nil {
 		return err
@@ -124,17 +134,16 @@ func (p *Projector) step(ctx context.Context) error {
 
 // wait returns when there are events to project. A checkpoint that is due is saved meanwhile.
 func (p *Projector) wait(ctx context.Context) error {
-	if p.at == p.saved {
-		return p.cfg.Log.Wait(ctx, p.at)
+	for !p.rewind.Load() {
+		due, cancel := context.WithTimeout(ctx, saveEvery)
+		err := p.cfg.Log.Wait(due, p.at)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		p.save(ctx)
 	}
-	due, cancel := context.WithDeadline(ctx, p.since.Add(saveEvery))
-	defer cancel()
-	err := p.cfg.Log.Wait(due, p.at)
-	if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	p.save(ctx)
-	return p.cfg.Log.Wait(ctx, p.at)
+	return nil
 }
 
 // advance projects one batch of events, none after head.
@@ -184,7 +193,7 @@ func (p *Projector) repair(ctx context.Context, events []shortener.Event) error 
 
 // save keeps the place. A failure costs repeated work after a restart, and is told for that.
 func (p *Projector) save(ctx context.Context) {
-	if p.at == p.saved {
+	if p.at == p.saved || p.cfg.AtHead { // what was skipped is not to count as done
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)

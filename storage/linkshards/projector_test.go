@@ -167,3 +167,26 @@ func untilHeld(t *testing.T, s *linkshards.Shards, want ...shortener.Record) {
 		}
 	}
 }
+
+func TestTheProjectorLooksAgainAtAShardThatCameBackOlder(t *testing.T) {
+	members := newEmbedded(t, 1)
+	log, s := openLog(t), newShards(t, linkshards.Options{}, members...)
+	var want []shortener.Record
+	for i := range 20 {
+		want = append(want, appendLink(t, log, fmt.Sprintf("c%d", i)))
+	}
+	p := linkshards.NewProjector(linkshards.ProjectorConfig{Log: log, Shards: s, Name: "shards", Logger: quiet, Grace: time.Nanosecond, Batch: 7})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	untilHeld(t, s, want...)
+	if err := members[0].Client.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	p.Rewind()
+	untilHeld(t, s, want...)
+	cancel()
+	if err := receive(t, ended, "the projector's end"); !errors.Is(err, context.Canceled) {
+		t.Errorf("projector: got %v, want the context's error", err)
+	}
+}

@@ -19,26 +19,36 @@ var putScript = redis.NewScript(putSource)
 // announces it. Write and announcement happen together or not at all, so that repeating a Put that
 // failed is safe and enough.
 func (s *Shards) Put(ctx context.Context, r shortener.Record) error {
+	return s.write(ctx, r, changesChannel)
+}
+
+// Repair implements shortener.View: it is Put without the announcement.
+func (s *Shards) Repair(ctx context.Context, r shortener.Record) error { return s.write(ctx, r, "") }
+
+// write writes the record unless a newer one is there, and announces it on channel if that is not "".
+func (s *Shards) write(ctx context.Context, r shortener.Record, channel string) error {
 	value := shortener.AppendRecord(make([]byte, 0, 64+len(r.Target)), r)
 	return s.call(ctx, s.owner(r.Ref), "put", s.opts.WriteTimeout, func(ctx context.Context, client *redis.Client) (string, error) {
 		if r.Version == 1 {
-			if settled, err := putFirst(ctx, client, r, value); settled || err != nil {
+			if settled, err := putFirst(ctx, client, r, value, channel); settled || err != nil {
 				return "done", err
 			}
 		}
-		return "done", putScript.Run(ctx, client, []string{linkKey(r.Ref)}, value, changesChannel, announcement(r.Ref, r.Version)).Err()
+		return "done", putScript.Run(ctx, client, []string{linkKey(r.Ref)}, value, channel, announcement(r.Ref, r.Version)).Err()
 	})
 }
 
 // putFirst writes the first version of a link, which is most of all writes, without Lua: that costs a
 // server 5 µs more and the embedded one half a millisecond. It reports whether there is nothing left
 // to do.
-func putFirst(ctx context.Context, client *redis.Client, r shortener.Record, value []byte) (settled bool, err error) {
+func putFirst(ctx context.Context, client *redis.Client, r shortener.Record, value []byte, channel string) (settled bool, err error) {
 	var found *redis.StringCmd
 	_, err = client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
 		tx.SetArgs(ctx, linkKey(r.Ref), value, redis.SetArgs{Mode: "NX"})
 		found = tx.Get(ctx, linkKey(r.Ref))
-		tx.Publish(ctx, changesChannel, announcement(r.Ref, r.Version))
+		if channel != "" {
+			tx.Publish(ctx, channel, announcement(r.Ref, r.Version))
+		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) { // Nil: it was there already

@@ -1,7 +1,7 @@
--- Writes a link's record unless the shard holds a newer one, and announces it.
+-- Writes a link's record unless the shard holds a newer one, and announces it if there is a channel.
 -- KEYS[1]  key of the link
 -- ARGV[1]  the encoded record; its first 8 bytes are its version in hexadecimal
--- ARGV[2]  channel of announcements
+-- ARGV[2]  channel of announcements, "" for none
 -- ARGV[3]  announcement of the record
 -- Returns 1 if it was written, 0 if the same is there already, -1 if a newer one is there.
 --
@@ -18,5 +18,7 @@ if found ~= version or redis.call('GET', KEYS[1]) ~= ARGV[1] then
   redis.call('SET', KEYS[1], ARGV[1])
   written = 1
 end
-redis.call('PUBLISH', ARGV[2], ARGV[3])
+if ARGV[2] ~= '' then
+  redis.call('PUBLISH', ARGV[2], ARGV[3])
+end
 return written

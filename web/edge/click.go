@@ -28,8 +28,10 @@ var (
 	headersPrefetch      = [...][]byte{[]byte("Sec-Purpose"), []byte("Purpose"), []byte("X-Moz"), []byte("X-Purpose")}
 )
 
-// record writes the click to the log. A log that refuses costs the click, never the redirect.
-func (e *Edge) record(ctx *fasthttp.RequestCtx, ref shortener.Ref, d *shortener.Decision, query string, now time.Time) {
+// record writes the click to the log. A log that refuses costs the click, never the redirect; one that
+// is closed costs the redirect: this process has stopped counting, and another can still do both. It
+// reports whether the redirect may be answered.
+func (e *Edge) record(ctx *fasthttp.RequestCtx, ref shortener.Ref, d *shortener.Decision, query string, now time.Time) bool {
 	s := e.scratch.Get().(*scratch)
 	s.text = s.text[:0]
 	h := &ctx.Request.Header
@@ -53,12 +55,17 @@ func (e *Edge) record(ctx *fasthttp.RequestCtx, ref shortener.Ref, d *shortener.
 		s.campaign(&c, query)
 	}
 	s.payload = shortener.AppendClick(s.payload[:0], &c)
-	if _, err := e.config.Spool.Append(s.payload); err != nil {
-		e.drop(err)
-	} else {
-		e.metrics.appended.add()
-	}
+	_, err := e.config.Spool.Append(s.payload)
 	e.scratch.Put(s)
+	switch {
+	case err == nil:
+		e.metrics.appended.add()
+	case errors.Is(err, spool.ErrClosed):
+		return false
+	default:
+		e.drop(err)
+	}
+	return true
 }
 
 func (e *Edge) drop(err error) {

@@ -65,7 +65,12 @@ func (e *Edge) redirect(ctx *fasthttp.RequestCtx, r *shortener.Record) {
 		e.pages.write(ctx, pageGone)
 		return
 	}
-	e.record(ctx, r.Ref, &d, query, now)
+	if !e.record(ctx, r.Ref, &d, query, now) {
+		ctx.SetConnectionClose()
+		e.metrics.outcome(outcomeUnavailable)
+		e.pages.write(ctx, pageUnavailable)
+		return
+	}
 	h := &ctx.Response.Header
 	// Not ctx.Redirect, which would resolve and re-encode the target.
 	h.SetCanonical(headerLocation, bytesOf(d.Target))

@@ -47,6 +47,7 @@ type Route struct {
 var Routes = []Route{
 	{Prefix: "/api/v1/clicks/export", Service: "api", Stream: true},
 	{Prefix: "/api/v1/clicks/stream", Service: "api", Stream: true},
+	{Prefix: "/api/v1/admin", Service: "api", Stream: true},
 	{Prefix: "/api", Service: "api"},
 	{Prefix: "/app", Service: "api"},
 }

@@ -131,6 +131,12 @@ func (c *client) importLinks(ctx context.Context, cmd *cobra.Command, links []ma
 			return fmt.Errorf("after %d of %d entries: %w", start, len(links), err)
 		}
 		for _, r := range answer.Results {
+			if r.Link != nil && wantsJSON(cmd) {
+				if err := printJSON(cmd.OutOrStdout(), map[string]string{"short_url": r.Link.ShortURL, "url": r.Link.URL}); err != nil {
+					return err
+				}
+				continue
+			}
 			if r.Link != nil {
 				fmt.Fprintln(cmd.OutOrStdout(), r.Link.ShortURL)
 				continue

@@ -99,7 +99,10 @@ func keyRevoke() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.call(cmd.Context(), http.MethodDelete, "/api/v1/keys/"+url.PathEscape(args[0]), nil, nil, nil)
+			if err := c.call(cmd.Context(), http.MethodDelete, "/api/v1/keys/"+url.PathEscape(args[0]), nil, nil, nil); err != nil {
+				return err
+			}
+			return done(cmd, map[string]string{"revoked": args[0]})
 		},
 	}
 }

@@ -248,7 +248,10 @@ func linkDelete() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.call(cmd.Context(), http.MethodDelete, linkPath(args[0]), domainQuery(cmd), nil, nil)
+			if err := c.call(cmd.Context(), http.MethodDelete, linkPath(args[0]), domainQuery(cmd), nil, nil); err != nil {
+				return err
+			}
+			return done(cmd, map[string]string{"deleted": args[0]})
 		},
 	}
 	cmd.Flags().String("domain", "", "domain of the link")

@@ -25,6 +25,14 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
+// done says in JSON what was done; people are told by silence.
+func done(cmd *cobra.Command, what map[string]string) error {
+	if !wantsJSON(cmd) {
+		return nil
+	}
+	return printJSON(cmd.OutOrStdout(), what)
+}
+
 // table writes rows in columns. Cells are made safe for a terminal: a title may hold anything.
 func table(w io.Writer, header []string, rows [][]string) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -55,7 +55,7 @@ func newRoot(args []string) *cobra.Command {
 // isCobraUsage recognises the errors that cobra makes of a wrong verb or number of arguments; it has
 // no type for them.
 func isCobraUsage(err error) bool {
-	for _, start := range []string{"unknown command", "accepts ", "requires ", "required flag"} {
+	for _, start := range []string{"unknown command", "accepts ", "requires ", "required flag", "if any flags in the group"} {
 		if strings.HasPrefix(err.Error(), start) {
 			return true
 		}
@@ -64,10 +64,18 @@ func isCobraUsage(err error) bool {
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "snowlink", Version) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if wantsJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), map[string]string{"version": Version})
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "snowlink", Version)
+			return err
+		},
 	}
+	cmd.Flags().Bool("json", false, "answer in JSON, for programs")
+	return cmd
 }
 
 // group is a command that only holds others.

@@ -31,7 +31,7 @@ type Host struct {
 func Run(ctx context.Context, cfg config.Config, host Host) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	s, err := start(ctx, cfg, host)
+	s, err := start(context.WithoutCancel(ctx), cfg, host) // a stop that comes early finds everything in place
 	if err != nil {
 		return err
 	}
@@ -59,6 +59,7 @@ func (s *service) stop(limit time.Duration) error {
 	}
 	step("leave the registry", 1, s.gateway.registration.Deregister)
 	step("finish redirects", 3, s.edge.Shutdown)
+	_ = s.public.Close() // the edge has closed it, unless it had not come to serve yet
 	step("finish calls of the api", 1, s.api.Shutdown)
 	s.gateway.gateway.Close()
 	s.sending.stop()

@@ -86,22 +86,49 @@ func (s *shardSet) members(cfg config.Config) ([]linkshards.Shard, error) {
 }
 
 // claim marks each shard as this installation's. A shard that belongs to another is refused; one that
-// does not answer is used once it does: a start must not wait for a view.
+// does not answer is left for keepClaims: a start must not wait for a view.
 func (s *shardSet) claim(ctx context.Context, installation string, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
 	for _, shard := range s.redis {
-		owner, err := shard.client.SetArgs(ctx, ownerMark, installation, redis.SetArgs{Mode: "NX", Get: true}).Result()
-		switch {
-		case errors.Is(err, redis.Nil): // there was no mark
-		case err != nil:
+		foreign, err := claimShard(ctx, shard, installation)
+		if foreign {
+			return err
+		}
+		if err != nil {
 			log.Warn("a shard does not answer; its links are read from the event store", "shard", shard.name, "error", err)
-		case owner != installation:
-			return fmt.Errorf("--redis: shard %s belongs to another installation of snowlink (%s): use an empty instance,"+
-				" or delete its key %s if that installation is gone", shard.name, owner, ownerMark)
 		}
 	}
 	return nil
+}
+
+// keepClaims looks at the marks of all shards again and again until ctx ends: one may come back as
+// another installation's, or empty. The former is an error, which ends the service.
+func (s *shardSet) keepClaims(ctx context.Context, installation string) error {
+	for ctx.Err() == nil {
+		for _, shard := range s.redis {
+			if foreign, err := claimShard(ctx, shard, installation); foreign {
+				return err
+			}
+		}
+		pause(ctx, time.Second)
+	}
+	return ctx.Err()
+}
+
+// claimShard marks a shard that bears no mark. foreign is true if it bears another's.
+func claimShard(ctx context.Context, shard redisShard, installation string) (foreign bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := shard.client.SetNX(ctx, ownerMark, installation, 0).Err(); err != nil {
+		return false, err
+	}
+	switch owner, err := shard.client.Get(ctx, ownerMark).Result(); {
+	case err != nil:
+		return false, err
+	case owner != installation:
+		return true, fmt.Errorf("--redis: shard %s belongs to another installation of snowlink (%s): use an empty instance,"+
+			" or delete its key %s if that installation is gone", shard.name, owner, ownerMark)
+	}
+	return false, nil
 }
 
 // Close ends the clients, and the instances that are embedded.
@@ -111,6 +138,19 @@ func (s *shardSet) Close() error {
 		faults = append(faults, closer())
 	}
 	return errors.Join(faults...)
+}
+
+// view is the link shards as commands write to them. The edge of this process is told of a change at
+// once, also when the shard cannot tell it: who was answered 201 follows the link in the same breath.
+type view struct {
+	*linkshards.Shards
+	changed func(shortener.Ref)
+}
+
+func (v view) Put(ctx context.Context, r shortener.Record) error {
+	err := v.Shards.Put(ctx, r)
+	v.changed(r.Ref)
+	return err
 }
 
 // recordReader is the link shards as the edge asks them.

@@ -33,6 +33,7 @@ type service struct {
 	secrets secrets
 	shards  *shardSet
 	base    string // base URL
+	public  net.Listener
 	metrics *prometheus.Registry
 	health  *health
 
@@ -144,11 +145,14 @@ func (s *service) joinLinks(ctx context.Context) error {
 		return err
 	}
 	s.links = shortener.NewService(shortener.ServiceConfig{
-		Log: s.stores.events, View: s.shards.links, Codes: s.codes, Targets: shortener.NewTargets(s.ownHosts()),
+		Log: s.stores.events, View: view{s.shards.links, s.linkChanged}, Codes: s.codes, Targets: shortener.NewTargets(s.ownHosts()),
 		Domains: s.cfg.Domains, DefaultDomain: s.defaultDomain(), Logger: s.host.Logger,
 	})
 	return nil
 }
+
+// linkChanged drops what the edge of this process has in memory of a link.
+func (s *service) linkChanged(ref shortener.Ref) { s.edge.Invalidate(ref) }
 
 // defaultDomain is the host of the base URL, with its port if it has one.
 func (s *service) defaultDomain() string {
@@ -197,8 +201,14 @@ func (s *service) joinEdge(ctx context.Context) (err error) {
 		}
 	}
 	domains := map[string]string{}
-	for _, d := range s.cfg.Domains {
-		domains[d] = d
+	for _, d := range s.cfg.Domains { // under the name that browsers send, which is the one links have
+		ref, err := s.links.Ref(d, "")
+		if err != nil {
+			return fmt.Errorf("--domains: %q is not a host: %w", d, err)
+		}
+		if ref.Domain != "" { // the default domain may be named too
+			domains[ref.Domain] = ref.Domain
+		}
 	}
 	s.edge, err = edge.New(edge.Config{
 		Shards: recordReader{s.shards.links}, Resolver: s.gateway.client, Spool: s.stores.spool, Salts: s.gateway.client,
@@ -240,13 +250,22 @@ func (s *service) run(ln listeners) {
 	})
 	b.start("projector", projector.Run)
 	b.start("invalidations", func(ctx context.Context) error {
-		return s.shards.links.Subscribe(ctx, func(ref shortener.Ref, _ int64) { s.edge.Invalidate(ref) }, s.edge.ExpireAll)
+		return s.shards.links.Subscribe(ctx, func(ref shortener.Ref, _ int64) { s.linkChanged(ref) }, func() {
+			s.edge.ExpireAll()
+			if !s.shards.volatile { // it may have come back without its last writes
+				projector.Rewind()
+			}
+		})
 	})
+	if !s.shards.volatile {
+		b.start("claims of the shards", func(ctx context.Context) error { return s.shards.keepClaims(ctx, s.secrets.id) })
+	}
 	if s.places != nil {
 		b.start("geo database", s.places.Run)
 	}
 	s.runClicks()
 	s.gateway.run(b)
+	s.public = ln.public
 	s.health = &health{checks: s.checks()}
 	s.admin = adminServer(s.health, s.metrics)
 	b.start("admin listener", serve(s.admin, ln.admin))
