@@ -183,8 +183,10 @@ func (e *Edge) newServer() *fasthttp.Server {
 // Serve answers what ln accepts until Shutdown, after which it returns nil. It may run for several
 // listeners at once.
 func (e *Edge) Serve(ln net.Listener) error {
-	if e.stopped.Err() != nil {
+	select {
+	case <-e.stopped.Done():
 		return nil
+	default:
 	}
 	e.started.Do(func() { e.keepers.Go(func() { e.salts.run(e.stopped, e.now) }) })
 	if err := e.server.Serve(lingerListener{ln}); err != nil && e.stopped.Err() == nil {
