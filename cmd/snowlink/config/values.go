@@ -170,8 +170,8 @@ func applyAdminKey(c *Config, value string) error {
 		return nil
 	}
 	c.AdminKey = value
-	if !strings.HasPrefix(value, "slk_") || len(value) < 20 {
-		return errors.New("an API key begins with slk_ and has at least 20 characters")
+	if !strings.HasPrefix(value, "slk_") || len(value) < 8 || len(value) > 200 {
+		return errors.New("an API key begins with slk_ and has 8 to 200 characters")
 	}
 	return nil
 }

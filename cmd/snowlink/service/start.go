@@ -81,6 +81,9 @@ func openListeners(cfg config.Config) (l listeners, err error) {
 	return l, err
 }
 
+// guessable is the length below which a configured key is warned of.
+const guessable = 24
+
 // start opens, joins and runs everything. After an error nothing is left running or open.
 func start(ctx context.Context, cfg config.Config, host Host) (_ *service, err error) {
 	ln, err := openListeners(cfg)
@@ -114,6 +117,9 @@ func start(ctx context.Context, cfg config.Config, host Host) (_ *service, err e
 	made, err := ensureOwner(ctx, s.stores.events, cfg, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("make the owner key: %w", err)
+	}
+	if n := len(cfg.AdminKey); n > 0 && n < guessable {
+		host.Logger.Warn("the configured owner key is short enough to be guessed", "characters", n, "want", guessable)
 	}
 	s.run(ln)
 	s.greet(ln, made)
