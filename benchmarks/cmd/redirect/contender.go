@@ -173,7 +173,7 @@ from /proc, divided by the answers: median (least – most). Pinned to one core,
 			continue
 		}
 		if !c.drains {
-			row("snowlink, the redirect, its click in the spool", c.cpu, rate)
+			row("snowlink, the redirect, its click in the spool (where it stays: no Redis to send it to)", c.cpu, rate)
 			continue
 		}
 		row("snowlink, the whole process while redirects are answered", c.cpu, rate)
