@@ -19,26 +19,53 @@ type claim struct {
 // membership alone.
 type filler struct {
 	shards   []Shard
+	index    []int // of each shard in its ring
 	seeds    []uint64
 	capacity []int
 	held     [][]claim // by shard
 }
 
-func fill(shards []Shard) (owners [Slots]uint16) {
-	f := &filler{shards: shards, capacity: capacities(shards), held: make([][]claim, len(shards))}
-	for _, s := range shards {
-		f.seeds = append(f.seeds, hash(s.Name))
+// newFiller returns one of all shards, each with the capacity of New.
+func newFiller(shards []Shard) *filler {
+	f := &filler{}
+	for i, capacity := range capacities(shards) {
+		f.add(shards[i], i, capacity)
 	}
-	for slot := range Slots {
+	return f
+}
+
+// add makes one more shard take part.
+func (f *filler) add(s Shard, index, capacity int) {
+	f.shards, f.index = append(f.shards, s), append(f.index, index)
+	f.seeds, f.capacity = append(f.seeds, hash(s.Name)), append(f.capacity, capacity)
+	f.held = append(f.held, nil)
+}
+
+// place gives every one of slots a shard. The capacities must suffice for them.
+func (f *filler) place(slots []int) {
+	for _, slot := range slots {
 		f.take(f.best(slot))
 	}
 	for f.settle() {
 	}
+}
+
+// write enters the outcome into a table.
+func (f *filler) write(owners *[Slots]uint16) {
 	for shard, claims := range f.held {
 		for _, c := range claims {
-			owners[c.slot] = uint16(shard)
+			owners[c.slot] = uint16(f.index[shard])
 		}
 	}
+}
+
+func fill(shards []Shard) (owners [Slots]uint16) {
+	f, all := newFiller(shards), make([]int, Slots)
+	for slot := range all {
+		all[slot] = slot
+	}
+	f.place(all)
+	f.write(&owners)
 	return owners
 }
 
@@ -114,10 +141,7 @@ func (f *filler) compare(a, b claim) int {
 const slack = 1
 
 func capacities(shards []Shard) []int {
-	total := 0
-	for _, s := range shards {
-		total += s.Weight
-	}
+	total := totalWeight(shards)
 	limits := make([]int, len(shards))
 	for i, s := range shards {
 		share := Slots * s.Weight

@@ -1,19 +1,22 @@
 // Package hashring decides which of several named, weighted shards owns a key.
 //
-// A key hashes to one of 16,384 slots, and each slot has one owner. The table of owners is filled by
-// rendezvous hashing with bounded capacity, and promises:
+// A key hashes to one of 16,384 slots, and each slot has one owner. New fills the table of owners by
+// rendezvous hashing with bounded capacity, Change makes the next table from one that is in use:
 //
-//   - it is a function of the names and weights alone: not of their order, the process, the machine
-//     or what the membership was before, so that two processes with the same membership always agree;
-//   - no shard owns more than 1.01 times its fair share of slots (or one slot over it, once the
-//     share is below a hundred slots);
-//   - when a shard joins or leaves, about its own share of slots moves, to it or from it. A few more
-//     move between the others, because their capacity changed: at most 0.01 of all slots, measured
-//     0.002 at 3 shards and 0.005 at 64. A table that is both balanced and a function of the
-//     membership cannot have none. Moves names every slot that changes its owner.
+//   - the table of New is a function of the names and weights alone: not of their order, the process
+//     or the machine. No shard owns more than 1.01 times its fair share of slots (or one slot over it,
+//     once the share is below a hundred slots);
+//   - a change moves slots only from shards whose share has shrunk to shards whose share has grown: the
+//     share of a shard that joins or leaves, to it or from it, and nothing between the others. Load
+//     stays within 1.02 of the fair share, or two slots of it. A table cannot be balanced, moved so
+//     little and still be a function of its members: the one of Change depends on the one before, and
+//     whoever keeps a membership keeps the table with it, for which rings have a form in JSON;
+//   - every process that makes the same table or change has the same outcome.
+//
+// Moves names every slot that changes its owner between two rings.
 //
 // A Ring knows nothing of health: a shard that is down keeps its keys, and its owner is still the
-// answer. Members change only by building the Ring of the next epoch.
+// answer. Members change only by making the Ring of the next epoch.
 package hashring
 
 import (
