@@ -14,46 +14,107 @@ import (
 // such a link: ask the truth.
 var ErrMiss = errors.New("the link shard does not hold the link")
 
+// ErrUnverified comes with a record that may be out of date: use it only if the truth cannot be asked.
+var ErrUnverified = errors.New("the link shard has not been compared with the event store since it started")
+
 //go:embed drop.lua
 var dropSource string
 
 var dropScript = redis.NewScript(dropSource)
 
-// Get returns the record of a link. The error is ErrMiss if the shard does not hold it, or holds what
-// is not a record of this link; any other error means that the shard could not be asked.
-func (s *Shards) Get(ctx context.Context, ref shortener.Ref) (record shortener.Record, err error) {
-	on, found := s.owner(ref), false
-	err = s.call(ctx, on, "get", s.opts.ReadTimeout, func(ctx context.Context, client *redis.Client) (string, error) {
-		raw, err := client.Get(ctx, linkKey(ref)).Bytes()
+// Get returns the record of a link. The error is ErrMiss if the shards do not hold it, or hold what is
+// not a record of this link; ErrUnverified comes with a record; any other error means that the shard
+// could not be asked.
+//
+// While the link moves both of its shards are asked, and the higher version counts: one of them may
+// have missed a write, or may have kept a copy from when it owned the link before. If only one of them
+// answers, what it has is unverified for the same reasons.
+func (s *Shards) Get(ctx context.Context, ref shortener.Ref) (shortener.Record, error) {
+	for {
+		v := s.view.Load()
+		found, err := s.find(ctx, v, ref)
+		switch {
+		case errors.Is(err, errLeft) && s.view.Load() != v:
+			continue // the membership changed under the call
+		case err != nil:
+			return shortener.Record{}, err
+		case !found.is:
+			return shortener.Record{}, ErrMiss
+		case !found.trusted:
+			return found.record, ErrUnverified
+		}
+		return found.record, nil
+	}
+}
+
+// finding is what a shard has of a link.
+type finding struct {
+	record  shortener.Record
+	is      bool
+	trusted bool
+}
+
+func (s *Shards) find(ctx context.Context, v *view, ref shortener.Ref) (finding, error) {
+	if v.closed {
+		return finding{}, unavailable(v.now[0], "get", errClosed)
+	}
+	p := v.place(ref)
+	if p.before == nil || v.phase != Copying {
+		return s.findOn(ctx, p.now, ref)
+	}
+	type answer struct {
+		finding
+		err error
+	}
+	old := make(chan answer, 1)
+	go func() { // ends with the timeout of the call
+		found, err := s.findOn(ctx, p.before, ref)
+		old <- answer{found, err}
+	}()
+	now, err := s.findOn(ctx, p.now, ref)
+	before := <-old
+	if err != nil && before.err != nil {
+		return finding{}, errors.Join(err, before.err)
+	}
+	found := now
+	if before.is && (!now.is || before.record.Version > now.record.Version) {
+		found = before.finding
+	}
+	found.trusted = found.trusted && err == nil && before.err == nil
+	return found, nil
+}
+
+// findOn asks one shard.
+func (s *Shards) findOn(ctx context.Context, on *member, ref shortener.Ref) (found finding, err error) {
+	err = s.call(ctx, on, "get", s.opts.ReadTimeout, func(ctx context.Context, in *instance) (string, error) {
+		found = finding{}
+		raw, err := in.client.Get(ctx, linkKey(ref)).Bytes()
 		if errors.Is(err, redis.Nil) {
 			return "miss", nil
 		} else if err != nil {
 			return "", err
 		}
-		if record, err = shortener.DecodeRecord(raw); err != nil {
-			s.opts.Logger.Warn("a link shard holds what cannot be read", "shard", on.Name, "error", err)
+		if found.record, err = shortener.DecodeRecord(raw); err != nil {
+			s.opts.Logger.Warn("a link shard holds what cannot be read", "shard", on.name, "error", err)
 			return "wrong", nil // the shard did answer: whoever asked goes to the truth
 		}
-		if record.Ref != ref {
-			s.drop(ctx, on, ref, record, raw)
+		if found.record.Ref != ref {
+			s.drop(ctx, in, ref, found.record, raw)
 			return "wrong", nil
 		}
-		found = true
+		found.is, found.trusted = true, in.trusted()
+		if !found.trusted {
+			return "unverified", nil
+		}
 		return "hit", nil
 	})
-	switch {
-	case err != nil:
-		return shortener.Record{}, err
-	case !found:
-		return shortener.Record{}, ErrMiss
-	}
-	return record, nil
+	return found, err
 }
 
 // drop removes another link's record from a link's key: its version would keep the right one out. What
 // cannot be read at all stays; it may be of a newer program's making.
-func (s *Shards) drop(ctx context.Context, on *member, ref shortener.Ref, found shortener.Record, raw []byte) {
-	err := dropScript.Run(ctx, on.Client, []string{linkKey(ref)}, raw).Err()
+func (s *Shards) drop(ctx context.Context, in *instance, ref shortener.Ref, found shortener.Record, raw []byte) {
+	err := dropScript.Run(ctx, in.client, []string{linkKey(ref)}, raw).Err()
 	s.opts.Logger.Error("a link shard answered with another link's record; it is not used",
-		"shard", on.Name, "asked", ref.String(), "answered", found.Ref.String(), "drop_error", err)
+		"shard", in.of.name, "asked", ref.String(), "answered", found.Ref.String(), "drop_error", err)
 }

@@ -19,6 +19,17 @@ func linkKey(ref shortener.Ref) string {
 	return "l:" + ref.Domain + "/" + ref.Code
 }
 
+// What a shard keeps beside links.
+const (
+	epochKey        = "snowlink:epoch"        // the newest membership it knows; writes of older ones are refused
+	verifiedKey     = "snowlink:verified"     // the run of Redis whose links were compared with the truth
+	installationKey = "snowlink:installation" // whose shard it is
+)
+
+// membersChannel is the pub/sub channel on which shards announce that the membership, or the trust in an
+// instance, has changed.
+const membersChannel = "members.changed"
+
 // changesChannel is the pub/sub channel on which each shard announces the changes of its links.
 const changesChannel = "links.changed"
 

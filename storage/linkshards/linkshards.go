@@ -11,6 +11,26 @@
 // deadline however the server hangs. Keys of a shard that is down stay its keys. Every change of a
 // link is announced on the shard that holds it; who follows the announcements is told when it may
 // have missed some.
+//
+// Membership: which shards there are, and which links each owns, is a Membership, of which every
+// change is a new epoch. Shards go over to it while calls are under way. While links move, reads ask
+// their new owner and their old one, and writes go to both. Each shard knows the newest epoch, each
+// write carries its own, and one that is older is refused with ErrStaleEpoch: a process that is late
+// cannot leave anything where nobody would look after it.
+//
+// Trust: a Redis that restarted from an old dump, or a replica that was promoted without the last
+// writes, holds old versions. So a shard bears a mark that names the run of Redis whose links were
+// compared with the truth, and a record from a run that is not the one marked comes with
+// ErrUnverified. A client has many connections, which after a failover reach different runs; trust is
+// therefore tied to the connection. All connections of one client reach one run, because each asks for
+// it, and for the mark, before it is used: the first decides which run the client is for, and one that
+// reaches another is refused. With that the client has had its day: a new one takes its place, which
+// begins unverified, and what the old one may still answer is not trusted any more. So a record counts
+// as verified only if the run that it came from was found verified, and no connection has since shown
+// another run in its place. An old primary that nobody has left is trusted for as long as no
+// connection was made to its successor; that is bounded by the subscription, which gives up a silent
+// connection after four seconds, and by Sentinel's word to its clients. Embedded shards are always
+// verified: they end with their process.
 package linkshards
 
 import (
@@ -18,6 +38,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,8 +64,13 @@ type Options struct {
 	Breaker      breaker.Config // of each shard. OpenFor is 1 s if 0; OnChange is not used
 	Logger       *slog.Logger   // slog.Default() if nil
 
-	// OnCall, if not nil, is told of each call's operation (get, put, behind), its result (hit, miss,
-	// wrong, done, refused, error) and how long it took.
+	// OtherKeys are what else the service keeps on the shards: they are not counted as links.
+	OtherKeys []string
+	// OnStale, if not nil, is told when a shard refused a write because it knows of a newer
+	// membership: get that and Adopt it. It must not block.
+	OnStale func()
+	// OnCall, if not nil, is told of each call's operation (get, put, erase, behind), its result (hit,
+	// miss, wrong, unverified, done, stale, refused, error) and how long it took.
 	OnCall func(shard, operation, result string, took time.Duration)
 	// OnState, if not nil, is told when a shard's breaker opens or closes.
 	OnState func(shard string, to breaker.State)
@@ -64,64 +92,150 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Shards is one membership of shards. It is immutable and safe for concurrent use; its clients belong
-// to whoever made them.
+// Shards are the link shards of the membership that was adopted last. It is safe for concurrent use.
 type Shards struct {
-	ring   *hashring.Ring
-	shards []*member
-	opts   Options
+	opts  Options
+	fixed bool // the membership never changes, and nobody else writes
+	view  atomic.Pointer[view]
+	heard chan struct{} // a membership or an instance's trust may have changed
+
+	mu      sync.Mutex    // one Adopt at a time
+	watched chan struct{} // closed when the view changes; under mu
 }
 
-// member is a shard with what guards it.
-type member struct {
-	Shard
-	breaker *breaker.Breaker
-}
-
-// New returns the shards of an epoch. The error tells everything that is wrong with them.
+// New returns shards that stay as they are, with the clients given, which belong to the caller. They
+// hold nothing but what this process has put there, so that all is trusted and no epoch is checked.
+// The error tells everything that is wrong with them.
 func New(epoch uint64, shards []Shard, options Options) (*Shards, error) {
-	s := &Shards{opts: options.withDefaults()}
-	var members []hashring.Shard
+	s := newShards(options)
+	s.fixed = true
+	v := &view{phase: Settled}
+	var owners []hashring.Shard
 	for _, shard := range shards {
-		members = append(members, hashring.Shard{Name: shard.Name, Weight: shard.Weight})
-		s.shards = append(s.shards, s.guard(shard))
+		owners = append(owners, hashring.Shard{Name: shard.Name, Weight: shard.Weight})
+		v.all = append(v.all, s.fixedMember(shard))
 	}
-	ring, err := hashring.New(epoch, members)
-	if err != nil {
+	var err error
+	if v.ring, err = hashring.New(epoch, owners); err != nil {
 		return nil, fmt.Errorf("link shards: %w", err)
 	}
-	s.ring = ring
+	v.now = v.all
+	s.view.Store(v)
 	return s, nil
 }
 
-func (s *Shards) guard(shard Shard) *member {
-	config := s.opts.Breaker
-	config.OnChange = func(from, to breaker.State) {
-		s.opts.Logger.Warn("link shard's breaker", "shard", shard.Name, "from", from.String(), "to", to.String())
-		if s.opts.OnState != nil {
-			s.opts.OnState(shard.Name, to)
-		}
+// Open returns the shards of a membership. Connections are made when they are first needed. The caller
+// closes what is returned, and keeps it up to date: see Run, Subscribe and Adopt.
+func Open(m Membership, options Options) (*Shards, error) {
+	s := newShards(options)
+	if err := s.Adopt(m); err != nil {
+		return nil, err
 	}
-	return &member{Shard: shard, breaker: breaker.New("link shard "+shard.Name, config)}
+	return s, nil
 }
 
-// Owner returns the name of the shard that holds a link.
-func (s *Shards) Owner(ref shortener.Ref) string { return s.owner(ref).Name }
+func newShards(options Options) *Shards {
+	return &Shards{opts: options.withDefaults(), heard: make(chan struct{}, 1), watched: make(chan struct{})}
+}
 
-func (s *Shards) owner(ref shortener.Ref) *member { return s.shards[s.ring.Owner(ref.String())] }
+// Adopt goes over to a membership if it is newer than the one in use. Members of the same name and
+// address keep their connections; those of members that are gone are closed when the calls under way
+// have ended. It does not wait for any shard.
+func (s *Shards) Adopt(m Membership) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.view.Load()
+	switch {
+	case s.fixed || m.epoch == 0:
+		return errors.New("link shards: there is no membership to go over to")
+	case was != nil && was.closed:
+		return errClosed
+	case was != nil && was.membership.epoch >= m.epoch:
+		return nil
+	}
+	next, err := s.arrange(m, was)
+	if err != nil {
+		return fmt.Errorf("link shards of epoch %d: %w", m.epoch, err)
+	}
+	s.replace(was, next)
+	return nil
+}
 
-// call runs one operation on a shard: under its breaker and within the timeout. The result is for
-// OnCall. An error of call is Unavailable.
+// Close ends all connections once the calls under way have ended. Calls that come later fail. The
+// clients given to New are left to their owner.
+func (s *Shards) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.view.Load()
+	if s.fixed || was.closed {
+		return nil
+	}
+	closed := *was
+	closed.closed, closed.all = true, nil
+	s.replace(was, &closed)
+	return nil
+}
+
+// replace makes next the view, and lets go the members that only the last one had.
+func (s *Shards) replace(was, next *view) {
+	s.view.Store(next)
+	close(s.watched)
+	s.watched = make(chan struct{})
+	if was == nil {
+		return
+	}
+	for _, m := range was.all {
+		if !slices.Contains(next.all, m) {
+			m.leave()
+		}
+	}
+}
+
+// watch returns the view and a channel that is closed when it is replaced.
+func (s *Shards) watch() (*view, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view.Load(), s.watched
+}
+
+// Membership returns the membership in use; the zero Membership if the shards are fixed.
+func (s *Shards) Membership() Membership { return s.view.Load().membership }
+
+// Epoch returns the version of the membership in use.
+func (s *Shards) Epoch() uint64 {
+	v := s.view.Load()
+	if s.fixed {
+		return v.ring.Epoch()
+	}
+	return v.membership.epoch
+}
+
+// Owner returns the name of the shard that owns a link.
+func (s *Shards) Owner(ref shortener.Ref) string { return s.view.Load().place(ref).now.name }
+
+// ErrStaleEpoch says that a shard refused a write, because it knows of a newer membership than the
+// one in use.
+var ErrStaleEpoch = errors.New("the membership of the link shards is out of date")
+
+var (
+	errClosed = errors.New("the link shards are closed")
+	errLeft   = errors.New("the shard left the membership")
+)
+
+// call runs one operation on a member: under its breaker and within the timeout. The result is for
+// OnCall. An error of call is Unavailable. f may be called twice, and never after it reached a server.
 func (s *Shards) call(ctx context.Context, on *member, operation string, timeout time.Duration,
-	f func(context.Context, *redis.Client) (result string, err error),
+	f func(context.Context, *instance) (result string, err error),
 ) error {
 	begun := time.Now()
 	var result string
 	err := on.breaker.Do(ctx, func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		result, err = f(ctx, on.Client)
-		return err
+		return on.with(func(in *instance) error {
+			result, err = f(ctx, in)
+			return err
+		})
 	})
 	if errors.Is(err, breaker.ErrOpen) {
 		result = "refused"
@@ -129,11 +243,15 @@ func (s *Shards) call(ctx context.Context, on *member, operation string, timeout
 		result = "error"
 	}
 	if s.opts.OnCall != nil {
-		s.opts.OnCall(on.Name, operation, result, time.Since(begun))
+		s.opts.OnCall(on.name, operation, result, time.Since(begun))
 	}
 	if err != nil {
-		return shortener.Errorf(shortener.Unavailable, "link shard %s does not answer", on.Name).
-			Wrap(fmt.Errorf("%s on link shard %s: %w", operation, on.Name, err))
+		return unavailable(on, operation, err)
 	}
 	return nil
+}
+
+func unavailable(on *member, operation string, err error) error {
+	return shortener.Errorf(shortener.Unavailable, "link shard %s does not answer", on.name).
+		Wrap(fmt.Errorf("%s on link shard %s: %w", operation, on.name, err))
 }

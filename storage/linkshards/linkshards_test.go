@@ -141,7 +141,7 @@ func TestStatusAndOwner(t *testing.T) {
 	slots := 0
 	for _, status := range s.Status(t.Context()) {
 		slots += status.Slots
-		if status.Keys != wantKeys[status.Name] || status.Err != nil || status.Breaker != "closed" || status.Weight != 1 {
+		if status.Links != wantKeys[status.Name] || status.Err != nil || status.Breaker != "closed" || status.Weight != 1 {
 			t.Errorf("status: got %+v, want %d keys and a closed breaker", status, wantKeys[status.Name])
 		}
 	}

@@ -1,6 +1,7 @@
 package linkshards
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -18,17 +19,30 @@ import (
 type Member struct {
 	Name   string
 	Weight int
+	URL    string // without the weight
 
 	single   *redis.Options
 	failover *redis.FailoverOptions
 }
 
+// Spec returns the member as memberships keep it.
+func (m Member) Spec() MemberSpec { return MemberSpec{Name: m.Name, URL: m.URL, Weight: m.Weight} }
+
+// Member reads the address. The error tells no password.
+func (s MemberSpec) Member() (Member, error) {
+	m, err := parseMember(s.Name, s.URL)
+	m.Weight = max(s.Weight, 1)
+	return m, err
+}
+
 // Dial returns the shard with a client that connects when it is first used. The caller closes it.
-func (m Member) Dial() Shard {
+func (m Member) Dial() Shard { return Shard{Name: m.Name, Weight: m.Weight, Client: m.client()} }
+
+func (m Member) client() *redis.Client {
 	if m.failover != nil {
-		return Shard{Name: m.Name, Weight: m.Weight, Client: redis.NewFailoverClient(m.failover)}
+		return redis.NewFailoverClient(m.failover)
 	}
-	return Shard{Name: m.Name, Weight: m.Weight, Client: redis.NewClient(m.single)}
+	return redis.NewClient(m.single)
 }
 
 // memberStart is how the text of a member begins; commas elsewhere part the addresses of Sentinels.
@@ -39,8 +53,11 @@ var memberStart = regexp.MustCompile(`^\s*([A-Za-z0-9][A-Za-z0-9._-]*)=(.*)$`)
 //	redis://[user:password@]host[:port][/db]          rediss:// for TLS
 //	unix://[user:password@]/path/of/socket[?db=n]
 //	redis+sentinel://[user:password@]host[:port],host[:port],…/master[/db][?sentinel_username=…&sentinel_password=…]
+//	rediss+sentinel://…                               for TLS to the Sentinels and the primary
 //
-// and may have a weight: "?weight=2". The error tells everything that is wrong, and no password.
+// and may have a weight: "?weight=2". With TLS the server's certificate is checked against the authorities
+// of the system, or those of the PEM file "?tls_ca=/path"; "&tls_cert=/path&tls_key=/path" is what the
+// client shows of itself. The error tells everything that is wrong, and no password.
 func ParseMembers(text string) ([]Member, error) {
 	var (
 		members []Member
@@ -68,6 +85,9 @@ func ParseMembers(text string) ([]Member, error) {
 	return members, nil
 }
 
+// sentinels begins the addresses that may hold commas.
+var sentinels = regexp.MustCompile(`^rediss?\+sentinel://`)
+
 type namedAddress struct{ name, address string }
 
 func splitMembers(text string) ([]namedAddress, error) {
@@ -77,7 +97,7 @@ func splitMembers(text string) ([]namedAddress, error) {
 			parts = append(parts, namedAddress{start[1], strings.TrimSpace(start[2])})
 			continue
 		}
-		if len(parts) == 0 || !strings.HasPrefix(parts[len(parts)-1].address, sentinelScheme) {
+		if len(parts) == 0 || !sentinels.MatchString(parts[len(parts)-1].address) {
 			return nil, fmt.Errorf("the shard at place %d is not of the form name=redis://host:port", i+1)
 		}
 		parts[len(parts)-1].address += "," + strings.TrimSpace(piece)
@@ -85,28 +105,35 @@ func splitMembers(text string) ([]namedAddress, error) {
 	return parts, nil
 }
 
-const sentinelScheme = "redis+sentinel://"
-
 func parseMember(name, address string) (Member, error) {
 	m := Member{Name: name, Weight: 1}
-	scheme, _, _ := strings.Cut(address, "://")
 	address, weight, err := takeWeight(address)
 	if err != nil {
 		return m, err
 	}
-	m.Weight = weight
+	m.Weight, m.URL = weight, address
+	scheme, rest, _ := strings.Cut(address, "://")
+	secure := strings.HasPrefix(scheme, "rediss")
+	rest, certificates, err := takeTLS(rest, secure)
+	if err != nil {
+		return m, err
+	}
 	switch scheme {
 	case "redis", "rediss", "unix":
-		m.single, err = redis.ParseURL(address)
+		m.single, err = redis.ParseURL(scheme + "://" + rest)
 		if err != nil {
 			// The cause may quote a password.
 			return m, fmt.Errorf("the address is not of the form %s://[user:password@]host:port[/db]", scheme)
 		}
+		m.single.TLSConfig = certificates.of(m.single.TLSConfig)
 		dialing(m.single)
-	case "redis+sentinel":
-		m.failover, err = parseSentinel(strings.TrimPrefix(address, sentinelScheme))
+	case "redis+sentinel", "rediss+sentinel":
+		m.failover, err = parseSentinel(rest)
+		if err == nil && secure {
+			m.failover.TLSConfig = certificates.of(&tls.Config{MinVersion: tls.VersionTLS12})
+		}
 	default:
-		err = fmt.Errorf("the scheme %q is none of redis, rediss, unix and redis+sentinel", scheme)
+		err = fmt.Errorf("the scheme %q is none of redis, rediss, unix, redis+sentinel and rediss+sentinel", scheme)
 	}
 	return m, err
 }
@@ -135,7 +162,7 @@ func takeWeight(address string) (rest string, weight int, err error) {
 	return base, weight, nil
 }
 
-var errSentinel = errors.New("the address is not of the form " + sentinelScheme + "[user:password@]host:port,host:port/master[/db]")
+var errSentinel = errors.New("the address is not of the form " + "redis+sentinel://[user:password@]host:port,host:port/master[/db]")
 
 // parseSentinel reads what follows the scheme. net/url cannot: it knows one host.
 func parseSentinel(text string) (*redis.FailoverOptions, error) {

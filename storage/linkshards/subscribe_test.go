@@ -21,15 +21,20 @@ type change struct {
 type listener struct {
 	changes    chan change
 	reconnects chan struct{}
+	members    chan struct{}
 	stop       func()
 }
 
 func listen(t *testing.T, s *linkshards.Shards) *listener {
-	l := &listener{changes: make(chan change, 1000), reconnects: make(chan struct{}, 1000)}
+	l := &listener{changes: make(chan change, 1000), reconnects: make(chan struct{}, 1000), members: make(chan struct{}, 1000)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- s.Subscribe(ctx, func(r shortener.Ref, v int64) { l.changes <- change{r, v} }, func() { l.reconnects <- struct{}{} })
+		ended <- s.Subscribe(ctx, linkshards.Listener{
+			Changed:   func(r shortener.Ref, v int64) { l.changes <- change{r, v} },
+			Connected: func() { l.reconnects <- struct{}{} },
+			Members:   func() { l.members <- struct{}{} },
+		})
 	}()
 	l.stop = func() {
 		cancel()

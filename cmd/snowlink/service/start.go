@@ -256,11 +256,14 @@ func (s *service) run(ln listeners) {
 	})
 	b.start("projector", projector.Run)
 	b.start("invalidations", func(ctx context.Context) error {
-		return s.shards.links.Subscribe(ctx, func(ref shortener.Ref, _ int64) { s.linkChanged(ref) }, func() {
-			s.edge.ExpireAll()
-			if !s.shards.volatile { // it may have come back without its last writes
-				projector.Rewind()
-			}
+		return s.shards.links.Subscribe(ctx, linkshards.Listener{
+			Changed: func(ref shortener.Ref, _ int64) { s.linkChanged(ref) },
+			Connected: func() {
+				s.edge.ExpireAll()
+				if !s.shards.volatile { // it may have come back without its last writes
+					projector.Rewind()
+				}
+			},
 		})
 	})
 	if !s.shards.volatile {

@@ -1,0 +1,139 @@
+package linkshards
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// An instance is one run of a Redis server, with a client all of whose connections reach it: the first
+// connection tells which run it is, and one that reaches another is given up, and with it the instance.
+// So what is known of the instance is true of whatever its client answers.
+type instance struct {
+	of     *member
+	client *redis.Client
+	fixed  bool          // the client is not ours, and is trusted
+	ended  chan struct{} // closed when another instance has taken its place
+	users  atomic.Int64  // calls under way, and one for being in use
+
+	// verified says that the links of this run were compared with the truth.
+	verified atomic.Bool
+
+	mu    sync.Mutex
+	met   bool   // a connection has told the run
+	runID string // "" if the server does not tell
+}
+
+// errOtherInstance refuses a connection. It wraps nothing: go-redis would return that instead.
+var errOtherInstance = errors.New("the connection reaches another run of the server than those before it")
+
+func (m *member) newInstance() *instance {
+	in := &instance{of: m, client: m.dial(), ended: make(chan struct{})}
+	in.users.Store(1)
+	// Not by the options that the client is made with: through Sentinel these go to the connections to
+	// the Sentinels too. Nothing is dialled before this is set.
+	in.client.Options().OnConnect = in.meet
+	return in
+}
+
+func fixedInstance(m *member, client *redis.Client) *instance {
+	in := &instance{of: m, client: client, fixed: true, met: true, ended: make(chan struct{})}
+	in.users.Store(1)
+	in.verified.Store(true)
+	return in
+}
+
+// trusted reports whether what the client answered was not older than the truth is: the run was
+// compared with that, and nothing is known of another run in its place.
+func (in *instance) trusted() bool { return in.verified.Load() && in.of.current.Load() == in }
+
+// enter reports whether the client may be used, until exit.
+func (in *instance) enter() bool {
+	for {
+		n := in.users.Load()
+		if n == 0 {
+			return false
+		}
+		if in.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (in *instance) exit() {
+	if in.users.Add(-1) == 0 && !in.fixed {
+		_ = in.client.Close() // nobody is left to be told
+	}
+}
+
+// retire tells those who stay long, and closes the client once the calls under way have ended.
+func (in *instance) retire() {
+	close(in.ended)
+	in.exit()
+}
+
+// meet is run on each new connection before it is used, in one round trip.
+func (in *instance) meet(ctx context.Context, conn *redis.Conn) error {
+	var info, mark *redis.StringCmd
+	_, err := conn.Pipelined(ctx, func(p redis.Pipeliner) error {
+		info, mark = p.Info(ctx, "server"), p.Get(ctx, verifiedKey)
+		return nil
+	})
+	if _, answered := errors.AsType[redis.Error](err); err != nil && !answered {
+		return err
+	}
+	runID := infoField(info.Val(), "run_id")
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.met && in.runID != runID {
+		in.of.succeed(in)
+		return errOtherInstance
+	}
+	if !in.met {
+		in.introduce(runID, info.Err())
+	}
+	in.judge(mark.Val())
+	return nil
+}
+
+// introduce keeps the run that the first connection told. in.mu is held.
+func (in *instance) introduce(runID string, err error) {
+	in.met, in.runID = true, runID
+	if runID == "" {
+		in.of.opts.Logger.Warn("a link shard does not tell which run of Redis it is, so that its links are not trusted: "+
+			"allow its user the command INFO (ACL: +info)", "shard", in.of.name, "error", err)
+	}
+}
+
+// judge draws the conclusion from the mark that the instance bears. in.mu is held.
+func (in *instance) judge(mark string) {
+	now := in.runID != "" && mark == in.mark()
+	if was := in.verified.Swap(now); now != was {
+		in.of.opts.Logger.Info("trust in a link shard", "shard", in.of.name, "run", in.runID, "verified", now)
+	}
+}
+
+// mark is what an instance bears whose links were compared with the truth since the shard joined.
+func (in *instance) mark() string { return in.runID + " " + strconv.FormatUint(in.of.spec.Joined, 10) }
+
+// run returns which run of the server this is, "" if that is not known.
+func (in *instance) run() string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.runID
+}
+
+// infoField returns a field of what INFO answers, "" if it is not there.
+func infoField(info, name string) string {
+	for line := range strings.Lines(info) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			return value
+		}
+	}
+	return ""
+}
