@@ -88,13 +88,13 @@ func (s *Shards) find(ctx context.Context, v *view, ref shortener.Ref) (finding,
 func (s *Shards) findOn(ctx context.Context, on *member, ref shortener.Ref) (found finding, err error) {
 	err = s.call(ctx, on, "get", s.opts.ReadTimeout, func(ctx context.Context, in *instance) (string, error) {
 		found = finding{}
-		raw, err := in.client.Get(ctx, linkKey(ref)).Bytes()
-		if errors.Is(err, redis.Nil) {
-			return "miss", nil
-		} else if err != nil {
+		raw, is, err := in.reads.get(ctx, linkKey(ref))
+		if err != nil {
 			return "", err
+		} else if !is {
+			return "miss", nil
 		}
-		if found.record, err = shortener.DecodeRecord(raw); err != nil {
+		if found.record, err = shortener.DecodeRecord([]byte(raw)); err != nil {
 			s.opts.Logger.Warn("a link shard holds what cannot be read", "shard", on.name, "error", err)
 			return "wrong", nil // the shard did answer: whoever asked goes to the truth
 		}
@@ -113,7 +113,7 @@ func (s *Shards) findOn(ctx context.Context, on *member, ref shortener.Ref) (fou
 
 // drop removes another link's record from a link's key: its version would keep the right one out. What
 // cannot be read at all stays; it may be of a newer program's making.
-func (s *Shards) drop(ctx context.Context, in *instance, ref shortener.Ref, found shortener.Record, raw []byte) {
+func (s *Shards) drop(ctx context.Context, in *instance, ref shortener.Ref, found shortener.Record, raw string) {
 	err := dropScript.Run(ctx, in.client, []string{linkKey(ref)}, raw).Err()
 	s.opts.Logger.Error("a link shard answered with another link's record; it is not used",
 		"shard", in.of.name, "asked", ref.String(), "answered", found.Ref.String(), "drop_error", err)

@@ -17,6 +17,7 @@ import (
 type instance struct {
 	of     *member
 	client *redis.Client
+	reads  batcher
 	fixed  bool          // the client is not ours, and is trusted
 	ended  chan struct{} // closed when another instance has taken its place
 	users  atomic.Int64  // calls under way, and one for being in use
@@ -33,8 +34,7 @@ type instance struct {
 var errOtherInstance = errors.New("the connection reaches another run of the server than those before it")
 
 func (m *member) newInstance() *instance {
-	in := &instance{of: m, client: m.dial(), ended: make(chan struct{})}
-	in.users.Store(1)
+	in := openInstance(m, m.dial())
 	// Not by the options that the client is made with: through Sentinel these go to the connections to
 	// the Sentinels too. Nothing is dialled before this is set.
 	in.client.Options().OnConnect = in.meet
@@ -42,9 +42,16 @@ func (m *member) newInstance() *instance {
 }
 
 func fixedInstance(m *member, client *redis.Client) *instance {
-	in := &instance{of: m, client: client, fixed: true, met: true, ended: make(chan struct{})}
-	in.users.Store(1)
+	in := openInstance(m, client)
+	in.fixed, in.met = true, true
 	in.verified.Store(true)
+	return in
+}
+
+func openInstance(m *member, client *redis.Client) *instance {
+	in := &instance{of: m, client: client, ended: make(chan struct{})}
+	in.reads.client, in.reads.timeout = client, m.opts.ReadTimeout
+	in.users.Store(1)
 	return in
 }
 
@@ -79,12 +86,15 @@ func (in *instance) retire() {
 
 // meet is run on each new connection before it is used, in one round trip.
 func (in *instance) meet(ctx context.Context, conn *redis.Conn) error {
-	var info, mark *redis.StringCmd
+	var info, mark, owner *redis.StringCmd
 	_, err := conn.Pipelined(ctx, func(p redis.Pipeliner) error {
-		info, mark = p.Info(ctx, "server"), p.Get(ctx, verifiedKey)
+		info, mark, owner = p.Info(ctx, "server"), p.Get(ctx, verifiedKey), claim(ctx, p, in.of.opts.Installation)
 		return nil
 	})
 	if _, answered := errors.AsType[redis.Error](err); err != nil && !answered {
+		return err
+	}
+	if err := checkOwner(owner.Val(), in.of.opts.Installation); err != nil {
 		return err
 	}
 	runID := infoField(info.Val(), "run_id")

@@ -64,6 +64,9 @@ type Options struct {
 	Breaker      breaker.Config // of each shard. OpenFor is 1 s if 0; OnChange is not used
 	Logger       *slog.Logger   // slog.Default() if nil
 
+	// Installation names whose the shards are. Those that bear another's name are not used; see Claim.
+	// Nothing is checked if it is "", nor of shards that are fixed.
+	Installation string
 	// OtherKeys are what else the service keeps on the shards: they are not counted as links.
 	OtherKeys []string
 	// OnStale, if not nil, is told when a shard refused a write because it knows of a newer

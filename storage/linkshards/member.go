@@ -92,3 +92,13 @@ func (m *member) leave() {
 		in.retire()
 	}
 }
+
+// database is the number of the database that the shard is.
+func (m *member) database() int {
+	in := m.enter()
+	if in == nil {
+		return 0
+	}
+	defer in.exit()
+	return in.client.Options().DB
+}

@@ -49,12 +49,16 @@ func (s *Shards) Recheck(ctx context.Context) {
 }
 
 func (s *Shards) recheck(ctx context.Context, v *view, in *instance) error {
-	var mark, known *redis.StringCmd
+	var mark, known, owner *redis.StringCmd
 	_, err := in.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		mark, known = p.Get(ctx, verifiedKey), p.Get(ctx, epochKey)
+		mark, known, owner = p.Get(ctx, verifiedKey), p.Get(ctx, epochKey), claim(ctx, p, s.opts.Installation)
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if _, answered := errors.AsType[redis.Error](err); err != nil && !answered {
+		return err
+	}
+	if err := checkOwner(owner.Val(), s.opts.Installation); err != nil {
+		in.of.succeed(in) // no connection to it will be made
 		return err
 	}
 	in.mu.Lock()
