@@ -15,7 +15,7 @@ import (
 type crowd struct {
 	edges []*lines
 	book  *book
-	rates rates
+	draw  func() string // the link to follow; nil for what the book draws
 
 	over   chan struct{}
 	pacers sync.WaitGroup
@@ -33,7 +33,7 @@ type rates struct{ visits, edits, creates float64 }
 
 // gather starts the crowd, which has no acts yet.
 func (c *crowd) gather(r rates) {
-	c.rates, c.over = r, make(chan struct{})
+	c.over = make(chan struct{})
 	c.visits, c.edits, c.creates = nil, nil, nil
 	c.pace(r.visits, c.visit, &c.visits)
 	c.pace(r.edits, c.edit, &c.edits)
@@ -89,7 +89,11 @@ func (c *crowd) pace(rate float64, do func(*lines) (act, bool), into *acts) {
 
 // visit follows a link.
 func (c *crowd) visit(edge *lines) (act, bool) {
-	a, _ := c.follow(edge, c.book.draw(time.Now()))
+	draw := c.draw
+	if draw == nil {
+		draw = func() string { return c.book.draw(time.Now()) }
+	}
+	a, _ := c.follow(edge, draw())
 	return a, true
 }
 

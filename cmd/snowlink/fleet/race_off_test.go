@@ -1,0 +1,5 @@
+//go:build integration && !race
+
+package fleet
+
+const raceFactor = 1
