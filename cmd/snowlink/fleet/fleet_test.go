@@ -143,7 +143,7 @@ func last(said []byte, lines int) []byte {
 	return bytes.Join(rows[max(0, len(rows)-lines):], []byte("\n"))
 }
 
-// gather seeds the fleet with links and gives it a crowd.
+// seed makes as many links and gives the fleet a crowd that knows them.
 func (f *fleet) seed(links int) {
 	f.t.Helper()
 	f.crowd = &crowd{book: newBook(links)}
@@ -151,8 +151,24 @@ func (f *fleet) seed(links int) {
 		f.crowd.edges = append(f.crowd.edges, f.linesTo(address))
 	}
 	began := time.Now()
+	batches := make(chan int)
+	var makers sync.WaitGroup
+	for range 4 {
+		makers.Go(func() {
+			for from := range batches {
+				if err := f.seedBatch(from, min(from+1000, links)); err != nil {
+					f.t.Error(err)
+				}
+			}
+		})
+	}
 	for from := 0; from < links; from += 1000 {
-		f.seedBatch(from, min(from+1000, links))
+		batches <- from
+	}
+	close(batches)
+	makers.Wait()
+	if f.t.Failed() {
+		f.t.FailNow()
 	}
 	f.t.Logf("%d links made in %v", links, time.Since(began).Round(time.Millisecond))
 }
@@ -161,25 +177,25 @@ func (f *fleet) linesTo(address string) *lines {
 	return &lines{address: address, key: f.key, dial: func() (net.Conn, error) { return net.DialTimeout("tcp", address, patience) }}
 }
 
-func (f *fleet) seedBatch(from, to int) {
-	f.t.Helper()
+func (f *fleet) seedBatch(from, to int) error {
 	var links []map[string]string
 	for i := from; i < to; i++ {
 		links = append(links, map[string]string{"code": seedCode(i), "url": nthTarget(seedCode(i), 1)})
 	}
 	r, err := f.crowd.edges[0].ask(http.MethodPost, "/api/v1/links/batch", map[string]any{"links": links})
-	var answer struct{ Results []struct{ Status int } }
-	if err == nil {
-		err = json.Unmarshal(r.body, &answer)
+	if err != nil {
+		return err
 	}
-	if err != nil || len(answer.Results) != to-from {
-		f.t.Fatalf("make links %d to %d: %v, %s", from, to, err, r.said(err))
+	var answer struct{ Results []struct{ Status int } }
+	if err := json.Unmarshal(r.body, &answer); err != nil || len(answer.Results) != to-from {
+		return fmt.Errorf("make links %d to %d: %v, %s", from, to, err, r.said(nil))
 	}
 	for i, result := range answer.Results {
 		if result.Status != http.StatusCreated {
-			f.t.Fatalf("make link %d: got status %d, want 201", from+i, result.Status)
+			return fmt.Errorf("make link %d: got status %d, want 201", from+i, result.Status)
 		}
 	}
+	return nil
 }
 
 // eventually asks until there is no error, and fails the test if that takes longer than limit.
