@@ -296,3 +296,36 @@ func TestDeletedSaltsAreNotInTheFile(t *testing.T) {
 		t.Error("the file still holds a salt that was deleted")
 	}
 }
+
+// A file of the first schema, as its program left it, is brought up to date and has lost nothing.
+func TestAnOlderSchemaIsBroughtUpToDate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), fileName)
+	s := openAt(t, path, Options{})
+	secret, err := s.Meta(t.Context(), "secret", func() []byte { return []byte("kept") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`DROP TABLE memberships; PRAGMA user_version = 1`); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	for range 2 { // and once more, when there is nothing to do
+		s = openAt(t, path, Options{})
+		if got, err := s.Meta(t.Context(), "secret", nil); string(got) != string(secret) || err != nil {
+			t.Errorf("the secret is %q, %v; want %q", got, err, secret)
+		}
+		epoch, _, err := s.Membership(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.PutMembership(t.Context(), epoch+1, []byte("{}")); err != nil {
+			t.Errorf("keep a membership: %v", err)
+		}
+		s.Close()
+	}
+}

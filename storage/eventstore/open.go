@@ -7,12 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/mattn/go-sqlite3"
 )
 
 // schemaVersion is the schema that this program writes, kept in the file as its user_version.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // applicationID marks a SQLite file as one of ours: "snwl".
 const applicationID = 0x736e776c
@@ -49,7 +50,8 @@ func openDB(path, pragmas string, conns int) *sql.DB {
 	return db
 }
 
-// migrate makes an empty file ours and refuses what this program cannot read.
+// migrate makes an empty file ours, brings one of an older schema up to date, and refuses what this
+// program cannot read.
 func migrate(path string, db *sql.DB) error {
 	var version, id, tables int
 	err := errors.Join(
@@ -61,21 +63,25 @@ func migrate(path string, db *sql.DB) error {
 	case err != nil:
 		return fmt.Errorf("read the event store %s: %w", path, err)
 	case tables == 0:
-		return create(db)
+		return upgrade(db, 0)
 	case id != applicationID:
 		return fmt.Errorf("%s is a database of another program: name another place for the event store", path)
 	case version > schemaVersion:
 		return fmt.Errorf("the event store %s has schema %d and this program knows up to %d: run the newer version that wrote it",
 			path, version, schemaVersion)
 	}
-	return nil
+	return upgrade(db, version)
 }
 
-func create(db *sql.DB) error {
-	_, err := db.Exec(fmt.Sprintf("BEGIN; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-		schemaSQL, applicationID, schemaVersion))
+// upgrade takes the schema from a version to ours, all of it or nothing.
+func upgrade(db *sql.DB, version int) error {
+	if version == schemaVersion {
+		return nil
+	}
+	_, err := db.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+		strings.Join(schemas[version:], "\n"), applicationID, schemaVersion))
 	if err != nil {
-		return fmt.Errorf("make the event store: %w", err)
+		return fmt.Errorf("bring the event store from schema %d to %d: %w", version, schemaVersion, err)
 	}
 	return nil
 }

@@ -11,11 +11,12 @@ import (
 //go:embed sql/*.sql
 var sqlFiles embed.FS
 
-// schemaSQL makes an empty database one of ours.
-var schemaSQL = mustRead("sql/schema.sql")
+// schemas lead from each version of the schema to the next: the first one makes an empty database one of
+// ours.
+var schemas = []string{mustRead("sql/schema.sql"), mustRead("sql/schema2.sql")}
 
 // statements holds every named statement of the other files in sql.
-var statements = parseStatements("append", "links", "list", "events", "rebuild", "keys", "secrets")
+var statements = parseStatements("append", "links", "list", "events", "rebuild", "keys", "secrets", "membership")
 
 func mustRead(name string) string {
 	text, err := sqlFiles.ReadFile(name)

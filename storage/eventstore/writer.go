@@ -74,6 +74,7 @@ var writeStatements = []string{
 	"insert-event", "event-by-id", "insert-link", "update-link", "insert-tag", "delete-tag",
 	"select-once", "put-once", "purge-once", "select-link", "events-of-link", "put-checkpoint",
 	"insert-key", "put-key", "revoke-key", "select-meta", "insert-meta", "select-salt", "insert-salt", "delete-salts",
+	"select-membership", "insert-membership",
 	"count-events", "events-by-link", "clear-links", "clear-tags",
 }
 

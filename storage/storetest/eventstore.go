@@ -34,6 +34,10 @@ type EventLog interface {
 	KeyByHash(ctx context.Context, hash [32]byte) (shortener.APIKey, error)
 	RevokeKey(ctx context.Context, id string, at time.Time) error
 
+	Membership(ctx context.Context) (epoch uint64, body []byte, err error)
+	PutMembership(ctx context.Context, epoch uint64, body []byte) error
+	LinksAfter(ctx context.Context, id int64, limit int) ([]shortener.Link, error)
+
 	Close() error
 }
 
@@ -84,6 +88,8 @@ func EventStore(t *testing.T, logs EventLogs) {
 		"checkpoints":                                    checkpoints,
 		"secrets are drawn once":                         secrets,
 		"API keys":                                       apiKeys,
+		"memberships follow one another":                 memberships,
+		"a walk meets every link":                        walks,
 		"a closed store says so":                         closed,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, logs) })

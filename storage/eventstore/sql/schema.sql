@@ -1,4 +1,4 @@
--- The schema, version 1. Times are Unix milliseconds, 0 for none.
+-- Version 1 of the schema. Times are Unix milliseconds, 0 for none.
 
 -- Every change of every link. position is given by the writer: gapless, in commit order.
 CREATE TABLE events (
