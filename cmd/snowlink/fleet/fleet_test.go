@@ -60,9 +60,14 @@ type fleet struct {
 	crowd  *crowd
 }
 
+// raising is held while a fleet comes up: two at a time could choose the same ports.
+var raising sync.Mutex
+
 // newFleet brings a fleet up, without limits on what a client may do, and down with the test.
 func newFleet(t *testing.T, options ...string) *fleet {
 	t.Helper()
+	raising.Lock()
+	defer raising.Unlock()
 	binary, err := buildBinary()
 	if err != nil {
 		t.Fatal(err)

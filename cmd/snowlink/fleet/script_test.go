@@ -15,6 +15,7 @@ import (
 // TestScript holds the script to what it says of processes: that it knows its own, and leaves
 // another's alone.
 func TestScript(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, "--layout", "one", "--replicas", "0", "--shards", "a b")
 	states := func() string {
 		t.Helper()
