@@ -46,3 +46,20 @@ func checkOwner(mark, installation string) error {
 	}
 	return nil
 }
+
+// Admit returns what a client of other things that shards carry does on each new connection: it claims
+// the instance for the installation, and refuses one that belongs to another. It is for
+// redis.Options.OnConnect.
+func Admit(installation string) func(context.Context, *redis.Conn) error {
+	return func(ctx context.Context, conn *redis.Conn) error {
+		var owner *redis.StringCmd
+		_, err := conn.Pipelined(ctx, func(p redis.Pipeliner) error {
+			owner = claim(ctx, p, installation)
+			return nil
+		})
+		if _, answered := errors.AsType[redis.Error](err); err != nil && !answered {
+			return err
+		}
+		return checkOwner(owner.Val(), installation)
+	}
+}

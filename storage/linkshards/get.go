@@ -77,7 +77,7 @@ func (s *Shards) find(ctx context.Context, v *view, ref shortener.Ref) (finding,
 		return finding{}, errors.Join(err, before.err)
 	}
 	found := now
-	if before.is && (!now.is || before.record.Version > now.record.Version) {
+	if before.is && (!now.is || before.record.Version > now.record.Version || before.record.Version == now.record.Version && before.trusted) {
 		found = before.finding
 	}
 	found.trusted = found.trusted && err == nil && before.err == nil

@@ -65,6 +65,20 @@ func (s *Shards) Status(ctx context.Context) []ShardStatus {
 	return all
 }
 
+// States returns an entry for each shard of what this process knows of it, and asks none: Err is nil, and
+// what only the shard can say is zero.
+func (s *Shards) States() []ShardStatus {
+	v := s.view.Load()
+	all := make([]ShardStatus, len(v.all))
+	for i, m := range v.all {
+		all[i] = v.statusOf(i)
+		if in := m.current.Load(); in != nil {
+			all[i].Verified, all[i].RunID = in.verified.Load(), in.run()
+		}
+	}
+	return all
+}
+
 func (v *view) statusOf(i int) ShardStatus {
 	m := v.all[i]
 	status := ShardStatus{Name: m.name, State: StateMember, Breaker: m.breaker.State().String()}
