@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+
+	"snowlink/storage/clickstore/clicks"
 )
 
 // agentCacheSize bounds the user agents that are held in memory. A deployment sees a few thousand
@@ -28,7 +30,7 @@ func (s *Store) agentIDs(ctx context.Context, tx *sql.Tx, rows []row) (map[strin
 	ids := make(map[string]uint32)
 	var unknown []string
 	for _, r := range rows {
-		agent := text(r.UserAgent)
+		agent := clicks.Text(r.UserAgent)
 		if _, ok := ids[agent]; ok {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"snowlink/shortener"
+	"snowlink/storage/clickstore/clicks"
 )
 
 // pageSize is the number of clicks that are in memory at the same time during an export.
@@ -28,8 +29,8 @@ func (s *Store) Export(ctx context.Context, q shortener.ClickQuery, fn func(shor
 		}
 		for _, hour := range hours {
 			// An hour at a time: row groups of others are passed over, and nothing larger is sorted.
-			in := where{clauses: slices.Clone(w.clauses), args: slices.Clone(w.args)}
-			in.between(hour, hour.Add(time.Hour))
+			in := w.Clone()
+			in.Between(hour, hour.Add(time.Hour))
 			if err := exportAll(ctx, tx, in, fn); err != nil {
 				return err
 			}
@@ -38,8 +39,8 @@ func (s *Store) Export(ctx context.Context, q shortener.ClickQuery, fn func(shor
 	})
 }
 
-func exportHours(ctx context.Context, tx *sql.Tx, w where) (hours []time.Time, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT DISTINCT at_ms // 3600000 AS hour FROM clicks "+w.String()+" ORDER BY hour", w.args...)
+func exportHours(ctx context.Context, tx *sql.Tx, w clicks.Where) (hours []time.Time, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT DISTINCT at_ms // 3600000 AS hour FROM clicks "+w.String()+" ORDER BY hour", w.Args()...)
 	err = each(rows, err, func() error {
 		var hour int64
 		err := rows.Scan(&hour)
@@ -50,16 +51,16 @@ func exportHours(ctx context.Context, tx *sql.Tx, w where) (hours []time.Time, e
 }
 
 // exportAll pages through the clicks that w keeps.
-func exportAll(ctx context.Context, tx *sql.Tx, w where, fn func(shortener.StoredClick) error) error {
+func exportAll(ctx context.Context, tx *sql.Tx, w clicks.Where, fn func(shortener.StoredClick) error) error {
 	var last *shortener.StoredClick
 	for {
-		in := where{clauses: slices.Clone(w.clauses), args: slices.Clone(w.args)}
+		in := w.Clone()
 		if last != nil {
 			at := last.At.UnixMilli()
-			in.and("at_ms >= ?", at)
-			in.and("(at_ms, name, seq) > (?::BIGINT, ?::VARCHAR, ?::UBIGINT)", at, last.Producer, last.Seq)
+			in.And("at_ms >= ?", at)
+			in.And("(at_ms, name, seq) > (?::BIGINT, ?::VARCHAR, ?::UBIGINT)", at, last.Producer, last.Seq)
 		}
-		page, err := clickPage(ctx, tx, in.String()+" ORDER BY at_ms, name, seq LIMIT ?", append(in.args, pageSize))
+		page, err := clickPage(ctx, tx, in.String()+" ORDER BY at_ms, name, seq LIMIT ?", in.Args(pageSize))
 		if err != nil {
 			return fmt.Errorf("export clicks: %w", err)
 		}
@@ -83,7 +84,7 @@ func (s *Store) Recent(ctx context.Context, q shortener.ClickQuery, limit int) (
 	}
 	var page []shortener.StoredClick
 	err = s.snapshot(ctx, func(tx *sql.Tx) (err error) {
-		page, err = clickPage(ctx, tx, w.String()+" ORDER BY at_ms DESC, name DESC, seq DESC LIMIT ?", append(w.args, max(limit, 0)))
+		page, err = clickPage(ctx, tx, w.String()+" ORDER BY at_ms DESC, name DESC, seq DESC LIMIT ?", w.Args(max(limit, 0)))
 		return err
 	})
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/duckdb/duckdb-go/v2"
 
 	"snowlink/shortener"
+	"snowlink/storage/clickstore/clicks"
 )
 
 // producer is what the store knows of one while it takes batches.
@@ -30,13 +30,8 @@ type producer struct {
 //
 // The context is looked at before the transaction begins; one that has begun is finished.
 func (s *Store) Ingest(ctx context.Context, batches []shortener.IngestBatch) (fresh int, err error) {
-	for _, b := range batches {
-		if b.Producer == "" || !utf8.ValidString(b.Producer) || b.Number == 0 {
-			return 0, shortener.Errorf(shortener.Invalid, "Batch %d of producer %q has no identity.", b.Number, b.Producer)
-		}
-	}
-	if len(batches) == 0 {
-		return 0, nil
+	if err := clicks.CheckIdentities(batches); err != nil || len(batches) == 0 {
+		return 0, err
 	}
 	s.writer.Lock()
 	defer s.writer.Unlock()
@@ -120,7 +115,7 @@ func appendRows(conn *sql.Conn, rows []row, agents map[string]uint32) error {
 		defer func() { err = errors.Join(err, appender.Close()) }()
 		values := make([]driver.Value, 0, 32)
 		for _, r := range rows {
-			values = r.appendValues(values[:0], agents[text(r.UserAgent)])
+			values = r.appendValues(values[:0], agents[clicks.Text(r.UserAgent)])
 			if err := appender.AppendRow(values...); err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"snowlink/shortener"
+	"snowlink/storage/clickstore/clicks"
 )
 
 // totals are the columns of shortener.Totals, in its order.
@@ -24,7 +25,7 @@ func (s *Store) Summary(ctx context.Context, q shortener.ClickQuery) (shortener.
 	if err != nil {
 		return t, err
 	}
-	err = s.db.QueryRowContext(ctx, "SELECT "+totals+" FROM clicks "+w.String(), w.args...).Scan(totalsInto(&t)...)
+	err = s.db.QueryRowContext(ctx, "SELECT "+totals+" FROM clicks "+w.String(), w.Args()...).Scan(totalsInto(&t)...)
 	if err != nil {
 		return t, fmt.Errorf("summarize clicks: %w", err)
 	}
@@ -34,7 +35,7 @@ func (s *Store) Summary(ctx context.Context, q shortener.ClickQuery) (shortener.
 // Breakdown returns the totals of the clicks of q by the values of d, most clicks first and then by
 // value, and how many values there are. A limit of 0 is none.
 func (s *Store) Breakdown(ctx context.Context, q shortener.ClickQuery, d shortener.Dimension, limit, offset int) (shares []shortener.Share, total int, err error) {
-	value, err := expression(d)
+	value, err := clicks.Expression(d)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -44,7 +45,7 @@ func (s *Store) Breakdown(ctx context.Context, q shortener.ClickQuery, d shorten
 	}
 	err = s.snapshot(ctx, func(tx *sql.Tx) error {
 		count := "SELECT count(DISTINCT " + value + ") FROM clicks " + w.String()
-		if err := tx.QueryRowContext(ctx, count, w.args...).Scan(&total); err != nil || offset >= total {
+		if err := tx.QueryRowContext(ctx, count, w.Args()...).Scan(&total); err != nil || offset >= total {
 			return err
 		}
 		page := "SELECT " + value + " AS value, " + totals + " FROM clicks " + w.String() +
@@ -52,7 +53,7 @@ func (s *Store) Breakdown(ctx context.Context, q shortener.ClickQuery, d shorten
 		if limit <= 0 {
 			limit = total
 		}
-		rows, err := tx.QueryContext(ctx, page, append(w.args, limit, offset)...)
+		rows, err := tx.QueryContext(ctx, page, w.Args(limit, offset)...)
 		return each(rows, err, func() error {
 			var share shortener.Share
 			err := rows.Scan(append([]any{&share.Value}, totalsInto(&share.Totals)...)...)
@@ -68,10 +69,10 @@ func (s *Store) Breakdown(ctx context.Context, q shortener.ClickQuery, d shorten
 
 // LinkTotals returns the totals of links over all time. A link without clicks has none in the map.
 func (s *Store) LinkTotals(ctx context.Context, refs []shortener.Ref) (map[shortener.Ref]shortener.Totals, error) {
-	var w where
-	w.refs(refs)
+	var w clicks.Where
+	w.Refs(refs, pairs)
 	out := make(map[shortener.Ref]shortener.Totals, len(refs))
-	rows, err := s.db.QueryContext(ctx, "SELECT domain, code, "+totals+" FROM clicks "+w.String()+" GROUP BY domain, code", w.args...)
+	rows, err := s.db.QueryContext(ctx, "SELECT domain, code, "+totals+" FROM clicks "+w.String()+" GROUP BY domain, code", w.Args()...)
 	err = each(rows, err, func() error {
 		var ref shortener.Ref
 		var t shortener.Totals
@@ -87,7 +88,7 @@ func (s *Store) LinkTotals(ctx context.Context, refs []shortener.Ref) (map[short
 
 // Bounds returns the times of the first and the last click; zero times if there is none.
 func (s *Store) Bounds(ctx context.Context) (first, last time.Time, err error) {
-	first, last, err = bounds(ctx, s.db, where{})
+	first, last, err = bounds(ctx, s.db, clicks.Where{})
 	if err != nil {
 		err = fmt.Errorf("find first and last click: %w", err)
 	}
@@ -99,9 +100,9 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func bounds(ctx context.Context, db querier, w where) (first, last time.Time, err error) {
+func bounds(ctx context.Context, db querier, w clicks.Where) (first, last time.Time, err error) {
 	var low, high sql.NullInt64
-	err = db.QueryRowContext(ctx, "SELECT min(at_ms), max(at_ms) FROM clicks "+w.String(), w.args...).Scan(&low, &high)
+	err = db.QueryRowContext(ctx, "SELECT min(at_ms), max(at_ms) FROM clicks "+w.String(), w.Args()...).Scan(&low, &high)
 	if err != nil || !low.Valid {
 		return first, last, err
 	}
@@ -134,3 +135,11 @@ func each(rows *sql.Rows, err error, f func() error) error {
 
 // fill puts text in place of the only {name} in a query. Text is of this package, never of a caller.
 func fill(query, name, text string) string { return strings.Replace(query, "{"+name+"}", text, 1) }
+
+// selection returns the clause that keeps the clicks of q.
+func selection(q shortener.ClickQuery) (clicks.Where, error) { return clicks.Selection(q, pairs) }
+
+// pairs keeps the clicks of many links. Two lists are bound, whatever the number of links.
+func pairs(w *clicks.Where, domains, codes []string) {
+	w.And("(domain, code) IN (SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))", domains, codes)
+}

@@ -3,11 +3,10 @@ package clickstore
 import (
 	"database/sql"
 	"database/sql/driver"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"snowlink/shortener"
+	"snowlink/storage/clickstore/clicks"
 )
 
 // row is a click on its way into the table.
@@ -20,19 +19,11 @@ type row struct {
 // appendValues appends the values of the columns of clicks, in the order of schema.sql.
 func (r row) appendValues(to []driver.Value, agent uint32) []driver.Value {
 	c := r.StoredClick
-	return append(to, r.producer, c.Seq, r.batch, c.At.UnixMilli(), text(c.Ref.Domain), text(c.Ref.Code), c.Visitor,
-		text(c.Country), text(c.Region), text(c.City), text(c.ReferrerHost), text(c.Referrer), text(c.Channel), agent,
-		text(c.Browser), text(c.OS), text(c.Device), text(c.Language), text(c.Bot), text(c.Rule),
-		text(c.UTM.Source), text(c.UTM.Medium), text(c.UTM.Campaign), text(c.UTM.Term), text(c.UTM.Content),
+	return append(to, r.producer, c.Seq, r.batch, c.At.UnixMilli(), clicks.Text(c.Ref.Domain), clicks.Text(c.Ref.Code), c.Visitor,
+		clicks.Text(c.Country), clicks.Text(c.Region), clicks.Text(c.City), clicks.Text(c.ReferrerHost), clicks.Text(c.Referrer), clicks.Text(c.Channel), agent,
+		clicks.Text(c.Browser), clicks.Text(c.OS), clicks.Text(c.Device), clicks.Text(c.Language), clicks.Text(c.Bot), clicks.Text(c.Rule),
+		clicks.Text(c.UTM.Source), clicks.Text(c.UTM.Medium), clicks.Text(c.UTM.Campaign), clicks.Text(c.UTM.Term), clicks.Text(c.UTM.Content),
 		uint8(c.Source), c.Head, c.Prefetch)
-}
-
-// text returns s as DuckDB takes it: what a visitor sends need not be UTF-8.
-func text(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	return strings.ToValidUTF8(s, "\ufffd")
 }
 
 // scanClick reads a row of the columns of export.sql.

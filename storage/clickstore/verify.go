@@ -7,21 +7,8 @@ import (
 	"slices"
 
 	"snowlink/shortener"
+	"snowlink/storage/clickstore/clicks"
 )
-
-// maxFindings bounds the findings of one check in a Report.
-const maxFindings = 20
-
-// Report is what Verify found.
-type Report struct {
-	Clicks    int64    `json:"clicks"`
-	Batches   int64    `json:"batches"`
-	Producers int64    `json:"producers"`
-	Findings  []string `json:"findings"` // one sentence each; none: all is well
-}
-
-// OK reports whether nothing was found.
-func (r Report) OK() bool { return len(r.Findings) == 0 }
 
 // checks are files under sql. Each returns one sentence a row.
 var checks = []string{"verify_sequences", "verify_batches", "verify_marks", "verify_references"}
@@ -29,14 +16,14 @@ var checks = []string{"verify_sequences", "verify_batches", "verify_marks", "ver
 // Verify reads the whole store and reports what contradicts itself: a click that is there twice, a
 // batch with a gap, a batch without a mark or a mark without a batch, a click whose producer or user
 // agent is unknown, a breakdown that does not add up.
-func (s *Store) Verify(ctx context.Context) (Report, error) {
-	var r Report
+func (s *Store) Verify(ctx context.Context) (clicks.Report, error) {
+	var r clicks.Report
 	err := s.snapshot(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, query("verify_size")).Scan(&r.Clicks, &r.Batches, &r.Producers); err != nil {
 			return err
 		}
 		for _, check := range checks {
-			rows, err := tx.QueryContext(ctx, query(check), maxFindings)
+			rows, err := tx.QueryContext(ctx, query(check), clicks.MaxFindings)
 			err = each(rows, err, func() error {
 				var finding string
 				err := rows.Scan(&finding)
@@ -50,14 +37,14 @@ func (s *Store) Verify(ctx context.Context) (Report, error) {
 		return verifyBreakdowns(ctx, tx, &r)
 	})
 	if err != nil {
-		return Report{}, fmt.Errorf("verify click store: %w", err)
+		return clicks.Report{}, fmt.Errorf("verify click store: %w", err)
 	}
 	return r, nil
 }
 
-func verifyBreakdowns(ctx context.Context, tx *sql.Tx, r *Report) error {
+func verifyBreakdowns(ctx context.Context, tx *sql.Tx, r *clicks.Report) error {
 	for _, d := range slices.Sorted(slices.Values(shortener.Dimensions)) {
-		value, err := expression(d)
+		value, err := clicks.Expression(d)
 		if err != nil {
 			return err
 		}
