@@ -90,9 +90,9 @@ func NewService(cfg ServiceConfig) *Service {
 		domains: map[string]string{"": ""},
 	}
 	for _, name := range cfg.Domains {
-		s.domains[canonicalHost(name)] = canonicalHost(name)
+		s.domains[CanonicalHost(name)] = CanonicalHost(name)
 	}
-	s.domains[canonicalHost(cfg.DefaultDomain)] = ""
+	s.domains[CanonicalHost(cfg.DefaultDomain)] = ""
 	if s.now == nil {
 		s.now = time.Now
 	}

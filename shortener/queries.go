@@ -20,7 +20,7 @@ func (s *Service) domain(name string) (string, bool) {
 	if name == "" {
 		return "", true
 	}
-	own, ok := s.domains[canonicalHost(name)]
+	own, ok := s.domains[CanonicalHost(name)]
 	return own, ok
 }
 

@@ -24,7 +24,7 @@ type Targets struct {
 func NewTargets(ownHosts []string) *Targets {
 	t := &Targets{own: make(map[string]bool)}
 	for _, host := range ownHosts {
-		if host = canonicalHost(host); host != "" {
+		if host = CanonicalHost(host); host != "" {
 			t.own[host] = true
 			t.loopback = t.loopback || loopback(host)
 		}

@@ -100,10 +100,10 @@ func authority(raw string) string {
 	return rest
 }
 
-// canonicalHost returns a host, with or without a port, as one name of all its spellings: without the
+// CanonicalHost returns a host, with or without a port, as one name of all its spellings: without the
 // port and without trailing dots, in lower case and in ASCII, an address in its usual form and one of
 // IPv4 in IPv6 as the former. What is no host is returned as it is.
-func canonicalHost(host string) string {
+func CanonicalHost(host string) string {
 	if !strings.ContainsAny(host, `/\?#@`) {
 		for _, form := range []string{"http://%s/", "http://[%s]/"} {
 			if u, fault := parseURL(fmt.Sprintf(form, host)); fault == "" {
@@ -114,7 +114,7 @@ func canonicalHost(host string) string {
 	return host
 }
 
-// plainHost is canonicalHost of a host that the parser returned.
+// plainHost is CanonicalHost of a host that the parser returned.
 func plainHost(host string) string {
 	host = strings.TrimRight(host, ".")
 	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {

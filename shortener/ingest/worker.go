@@ -73,6 +73,11 @@ type Stats struct {
 	Failures   int64 // attempts to receive or to store that failed
 }
 
+// Plus returns the sum of two workers' doings.
+func (s Stats) Plus(o Stats) Stats {
+	return Stats{s.Batches + o.Batches, s.Clicks + o.Clicks, s.Duplicates + o.Duplicates, s.Poison + o.Poison, s.Failures + o.Failures}
+}
+
 // New returns a Worker.
 func New(cfg Config) *Worker {
 	if cfg.AckTimeout == 0 {

@@ -98,7 +98,7 @@ func Open(path string, options Options) (*Store, error) {
 
 var readStatements = []string{
 	"select-link", "newest-id", "events-of-link", "events-after", "select-checkpoint",
-	"select-keys", "key-by-hash", "select-meta", "select-salt", "select-membership", "links-after",
+	"select-keys", "key-by-hash", "select-meta", "select-salt", "select-membership", "links-after", "count-links",
 }
 
 // Close lets the transaction under way end, refuses further writes, and closes the file. Nothing that

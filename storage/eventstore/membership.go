@@ -54,3 +54,9 @@ func (s *Store) LinksAfter(ctx context.Context, id int64, limit int) ([]shortene
 	}
 	return links, classify("walk the links", rows.Err())
 }
+
+// CountLinks returns how many links there are, deleted ones too.
+func (s *Store) CountLinks(ctx context.Context) (n int64, err error) {
+	err = s.reads.get("count-links").QueryRowContext(ctx).Scan(&n)
+	return n, classify("count the links", err)
+}

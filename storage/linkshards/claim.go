@@ -28,7 +28,7 @@ func (e *foreignError) Is(target error) bool { return target == ErrForeign }
 // another installation, which is ErrForeign. Every later connection looks at the mark, too.
 func (s *Shards) Claim(ctx context.Context) error {
 	v := s.view.Load()
-	return v.join(s.onEach(ctx, v, func(ctx context.Context, _ int, in *instance) error { return in.client.Ping(ctx).Err() }))
+	return v.join(s.onEach(ctx, v, s.opts.WriteTimeout, func(ctx context.Context, _ int, in *instance) error { return in.client.Ping(ctx).Err() }))
 }
 
 // claim queues the commands that mark an instance that bears no mark, and returns that which reads it.

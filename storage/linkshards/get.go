@@ -15,7 +15,7 @@ import (
 var ErrMiss = errors.New("the link shard does not hold the link")
 
 // ErrUnverified comes with a record that may be out of date: use it only if the truth cannot be asked.
-var ErrUnverified = errors.New("the link shard has not been compared with the event store since it started")
+var ErrUnverified = errors.New("what the link shard holds may be out of date")
 
 //go:embed drop.lua
 var dropSource string
@@ -60,7 +60,9 @@ func (s *Shards) find(ctx context.Context, v *view, ref shortener.Ref) (finding,
 	}
 	p := v.place(ref)
 	if p.before == nil || v.phase != Copying {
-		return s.findOn(ctx, p.now, ref)
+		found, err := s.findOn(ctx, p.now, ref)
+		found.trusted = found.trusted && !v.tooLate()
+		return found, err
 	}
 	type answer struct {
 		finding
@@ -80,7 +82,7 @@ func (s *Shards) find(ctx context.Context, v *view, ref shortener.Ref) (finding,
 	if before.is && (!now.is || before.record.Version > now.record.Version || before.record.Version == now.record.Version && before.trusted) {
 		found = before.finding
 	}
-	found.trusted = found.trusted && err == nil && before.err == nil
+	found.trusted = found.trusted && err == nil && before.err == nil && !v.tooLate()
 	return found, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"snowlink/shortener"
@@ -45,21 +44,28 @@ type ProjectorConfig struct {
 	// shards themselves; to overtake them would do all work twice.
 	Grace time.Duration
 	Batch int // events at once: 512
-	// OnLag, if not nil, is told after each step how many events are left.
+	// OnLag, if not nil, is told after each step how many events are left, for the shard that is worst off.
 	OnLag func(events int64)
 }
 
 // Projector follows the event log and puts into the shards what writers failed to put there.
 //
-// While a shard is down it keeps its place and tries again, forever; the others get theirs meanwhile.
+// A shard that is down does not make the others' links late: the projector goes on, remembers from
+// where it owes that shard its links, and pays while it follows the log. What it owes is part of its
+// checkpoint, and a restart begins there. A shard that came back with less than it had is not the
+// projector's but the Verifier's.
+//
 // After a crash it does again the last second of its work, which changes nothing.
 type Projector struct {
 	cfg   ProjectorConfig
-	at    int64     // all events up to here are in the shards
+	at    int64     // all events up to here were looked at
 	saved int64     // the checkpoint
 	since time.Time // when it was saved
 
-	rewind atomic.Bool
+	owes     bool
+	owed     int64 // events from here to at are to be looked at again
+	failures int   // in a row, to pay
+	due      time.Time
 }
 
 // NewProjector returns a projector. Run it once.
@@ -89,16 +95,12 @@ func (p *Projector) Run(ctx context.Context) error {
 		} else if ctx.Err() == nil {
 			failures++
 			wait := backoff(failures)
-			p.cfg.Logger.Warn("link events wait to be put into the shards", "after", p.at, "error", err, "retry_in", wait)
+			p.cfg.Logger.Warn("the event log cannot be followed", "after", p.at, "error", err, "retry_in", wait)
 			pause(ctx, wait)
 		}
 	}
 	return ctx.Err()
 }
-
-// Rewind makes the projector look at the whole log again: after a shard was away, which may have come
-// back without its last writes. It may be called from anywhere, and at any time.
-func (p *Projector) Rewind() { p.rewind.Store(true) }
 
 // begin finds the place to begin at.
 func (p *Projector) begin(ctx context.Context) (err error) {
@@ -111,65 +113,131 @@ func (p *Projector) begin(ctx context.Context) (err error) {
 	return err
 }
 
-// step waits for events and brings the shards up to the head that it found.
+// step waits for something to do, brings the shards up to the head that it found, and pays what it
+// owes if that is due.
 func (p *Projector) step(ctx context.Context) error {
 	if err := p.wait(ctx); err != nil {
 		return err
-	}
-	if p.rewind.Swap(false) {
-		p.at = 0
 	}
 	head, err := p.cfg.Log.Head(ctx)
 	if err != nil {
 		return err
 	}
-	pause(ctx, p.cfg.Grace)
+	if p.at < head {
+		pause(ctx, p.cfg.Grace)
+	}
 	for p.at < head && ctx.Err() == nil {
 		if err := p.advance(ctx, head); err != nil {
 			return err
 		}
 	}
+	if p.owes && !time.Now().Before(p.due) {
+		if err := p.pay(ctx, head); err != nil {
+			return err
+		}
+	}
+	p.tellLag(head)
 	return nil
 }
 
-// wait returns when there are events to project. A checkpoint that is due is saved meanwhile.
+// wait returns when there are events to project, or when it is time to pay. A checkpoint that is due
+// is saved meanwhile.
 func (p *Projector) wait(ctx context.Context) error {
-	for !p.rewind.Load() {
-		due, cancel := context.WithTimeout(ctx, saveEvery)
-		err := p.cfg.Log.Wait(due, p.at)
+	for {
+		until := time.Now().Add(saveEvery)
+		if p.owes && p.due.Before(until) {
+			until = p.due
+		}
+		limited, cancel := context.WithDeadline(ctx, until)
+		err := p.cfg.Log.Wait(limited, p.at)
 		cancel()
 		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 		p.save(ctx)
+		if p.owes && !time.Now().Before(p.due) {
+			return nil
+		}
 	}
-	return nil
 }
 
-// advance projects one batch of events, none after head.
+// advance projects one batch of events, none after head. Shards that cannot be written to are owed it.
 func (p *Projector) advance(ctx context.Context, head int64) error {
-	events, err := p.cfg.Log.Read(ctx, p.at, int(min(int64(p.cfg.Batch), head-p.at)))
-	if err == nil && len(events) == 0 {
-		err = fmt.Errorf("the log has nothing after %d, though its head is %d", p.at, head)
-	}
+	events, err := p.read(ctx, p.at, head)
 	if err != nil {
 		return err
 	}
-	if err := p.repair(ctx, events); err != nil {
+	links, err := p.touched(ctx, events)
+	if err != nil {
 		return err
+	}
+	if err := p.repair(ctx, links); err != nil && !p.owes {
+		p.owes, p.owed, p.failures = true, p.at, 0
+		p.postpone(err)
 	}
 	p.at = events[len(events)-1].Position
 	if time.Since(p.since) >= saveEvery {
 		p.save(ctx)
 	}
-	if p.cfg.OnLag != nil {
-		p.cfg.OnLag(head - p.at)
-	}
+	p.tellLag(head)
 	return nil
 }
 
-// repair puts the links that the events touched into the shards that hold older ones.
-func (p *Projector) repair(ctx context.Context, events []shortener.Event) error {
+// pay looks again at what is owed, until a shard fails again. The error is one of the log's.
+func (p *Projector) pay(ctx context.Context, head int64) error {
+	for p.owed < p.at && ctx.Err() == nil {
+		events, err := p.read(ctx, p.owed, p.at)
+		if err != nil {
+			return err
+		}
+		links, err := p.touched(ctx, events)
+		if err != nil {
+			return err
+		}
+		if err := p.repair(ctx, links); err != nil {
+			p.postpone(err)
+			return nil
+		}
+		p.owed, p.failures = events[len(events)-1].Position, 0
+		p.tellLag(head)
+	}
+	p.owes = p.owed < p.at
+	return nil
+}
+
+// postpone sets when to try to pay again.
+func (p *Projector) postpone(err error) {
+	p.failures++
+	wait := backoff(p.failures)
+	p.due = time.Now().Add(wait)
+	p.cfg.Logger.Warn("links wait to be put into a shard", "after", p.owed, "error", err, "retry_in", wait)
+}
+
+// read returns a batch of the events after a position, none after head.
+func (p *Projector) read(ctx context.Context, after, head int64) ([]shortener.Event, error) {
+	events, err := p.cfg.Log.Read(ctx, after, int(min(int64(p.cfg.Batch), head-after)))
+	if err == nil && len(events) == 0 {
+		err = fmt.Errorf("the log has nothing after %d, though its head is %d", after, head)
+	}
+	return events, err
+}
+
+// place is where a projector that starts has to begin: before what is owed.
+func (p *Projector) place() int64 {
+	if p.owes {
+		return p.owed
+	}
+	return p.at
+}
+
+func (p *Projector) tellLag(head int64) {
+	if p.cfg.OnLag != nil {
+		p.cfg.OnLag(head - p.place())
+	}
+}
+
+// touched returns the links that the events are about, as they are now.
+func (p *Projector) touched(ctx context.Context, events []shortener.Event) ([]shortener.Record, error) {
 	seen := make(map[shortener.Ref]bool, len(events))
 	var touched []shortener.Record
 	for _, e := range events {
@@ -179,11 +247,16 @@ func (p *Projector) repair(ctx context.Context, events []shortener.Event) error 
 		seen[e.Ref] = true
 		link, err := p.cfg.Log.Link(ctx, e.Ref)
 		if err != nil {
-			return fmt.Errorf("read link %s: %w", e.Ref, err)
+			return nil, fmt.Errorf("read link %s: %w", e.Ref, err)
 		}
 		touched = append(touched, link.Record())
 	}
-	behind, err := p.cfg.Shards.Behind(ctx, touched)
+	return touched, nil
+}
+
+// repair puts links into the shards that hold older ones, as far as those can be reached.
+func (p *Projector) repair(ctx context.Context, links []shortener.Record) error {
+	behind, err := p.cfg.Shards.Behind(ctx, links)
 	errs := []error{err}
 	for _, r := range behind {
 		errs = append(errs, p.cfg.Shards.Put(ctx, r))
@@ -193,15 +266,15 @@ func (p *Projector) repair(ctx context.Context, events []shortener.Event) error 
 
 // save keeps the place. A failure costs repeated work after a restart, and is told for that.
 func (p *Projector) save(ctx context.Context) {
-	if p.at == p.saved || p.cfg.AtHead { // what was skipped is not to count as done
+	if p.place() == p.saved || p.cfg.AtHead { // what was skipped is not to count as done
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	p.since = time.Now()
-	if err := p.cfg.Log.SetCheckpoint(ctx, p.cfg.Name, p.at); err != nil {
-		p.cfg.Logger.Warn("the projector's checkpoint was not saved", "position", p.at, "error", err)
+	if err := p.cfg.Log.SetCheckpoint(ctx, p.cfg.Name, p.place()); err != nil {
+		p.cfg.Logger.Warn("the projector's checkpoint was not saved", "position", p.place(), "error", err)
 		return
 	}
-	p.saved = p.at
+	p.saved = p.place()
 }

@@ -168,25 +168,43 @@ func untilHeld(t *testing.T, s *linkshards.Shards, want ...shortener.Record) {
 	}
 }
 
-func TestTheProjectorLooksAgainAtAShardThatCameBackOlder(t *testing.T) {
-	members := newEmbedded(t, 1)
+// A shard that is down is owed its links, and does not make those of the others late. What is owed
+// outlives the projector.
+func TestTheProjectorOwesAShardThatIsDown(t *testing.T) {
+	down := startRedis(t)
+	members := append(newEmbedded(t, 1), down.shard(t, "down"))
 	log, s := openLog(t), newShards(t, linkshards.Options{}, members...)
-	var want []shortener.Record
-	for i := range 20 {
-		want = append(want, appendLink(t, log, fmt.Sprintf("c%d", i)))
+	down.kill()
+	var healthy, owed []shortener.Record
+	for i := 0; len(healthy) < 30 || len(owed) < 30; i++ {
+		r := appendLink(t, log, fmt.Sprintf("c%d", i))
+		if s.Owner(r.Ref) == "down" {
+			owed = append(owed, r)
+		} else {
+			healthy = append(healthy, r)
+		}
 	}
-	p := linkshards.NewProjector(linkshards.ProjectorConfig{Log: log, Shards: s, Name: "shards", Logger: quiet, Grace: time.Nanosecond, Batch: 7})
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx) }()
-	untilHeld(t, s, want...)
-	if err := members[0].Client.FlushAll(t.Context()).Err(); err != nil {
-		t.Fatal(err)
+	_, stop := project(t, log, s, func(c *linkshards.ProjectorConfig) { c.Batch = 10 })
+	untilHeld(t, s, healthy...)
+	untilHeld(t, s, appendHealthy(t, log, s)...)
+	stop()
+	if at, err := log.Checkpoint(t.Context(), "shards"); at >= 10 || err != nil {
+		t.Errorf("the checkpoint is %d, %v; want one in the first batch, which is owed", at, err)
 	}
-	p.Rewind()
-	untilHeld(t, s, want...)
-	cancel()
-	if err := receive(t, ended, "the projector's end"); !errors.Is(err, context.Canceled) {
-		t.Errorf("projector: got %v, want the context's error", err)
+	down.start(t)
+	lag, stop := project(t, log, s, nil)
+	defer stop()
+	untilHeld(t, s, owed...)
+	for receive(t, lag, "a lag of 0") != 0 {
 	}
+}
+
+// appendHealthy makes links of which none belongs to the shard that is down.
+func appendHealthy(t *testing.T, log *eventstore.Store, s *linkshards.Shards) (made []shortener.Record) {
+	for i := 0; len(made) < 5; i++ {
+		if code := fmt.Sprintf("later%d", i); s.Owner(shortener.Ref{Code: code}) != "down" {
+			made = append(made, appendLink(t, log, code))
+		}
+	}
+	return made
 }

@@ -58,7 +58,7 @@ func (s *Shards) Status(ctx context.Context) []ShardStatus {
 		at[m] = &all[i]
 	}
 	v.countSlots(at)
-	errs := s.onEach(ctx, v, func(ctx context.Context, i int, in *instance) error { return s.ask(ctx, in, &all[i]) })
+	errs := s.onEach(ctx, v, s.opts.WriteTimeout, func(ctx context.Context, i int, in *instance) error { return s.ask(ctx, in, &all[i]) })
 	for i, err := range errs {
 		all[i].Err = err
 	}
@@ -166,7 +166,7 @@ func (s *Shards) Explain(ctx context.Context, ref shortener.Ref) Explanation {
 	if p.before != nil {
 		e.Before = p.before.name
 	}
-	errs := s.onEach(ctx, v, func(ctx context.Context, i int, in *instance) error {
+	errs := s.onEach(ctx, v, s.opts.WriteTimeout, func(ctx context.Context, i int, in *instance) error {
 		prefix, err := in.client.GetRange(ctx, linkKey(ref), 0, shortener.VersionWidth-1).Bytes()
 		if err != nil || len(prefix) == 0 {
 			return err

@@ -23,8 +23,13 @@ type Config struct {
 	List   Lister
 	Clicks ClickReader
 	Keys   KeyStore
-	Audit  Auditor // nil: the calls of administration are not routed
-	Salts  Salter  // nil: not routed
+	Audit  Auditor     // nil: the calls of administration are not routed
+	Salts  Salter      // nil: not routed
+	Shards ShardKeeper // nil: the calls about link shards are not routed
+
+	Installation string // its name, told to edges
+	// Membership returns the link shards' membership and its epoch, for edges; nil: not routed.
+	Membership func(ctx context.Context) (epoch uint64, body []byte, err error)
 
 	Pending func(ctx context.Context) int64 // clicks answered and not yet in the click store; nil: 0
 
@@ -132,6 +137,7 @@ func New(config Config) *API {
 	a.routeExport()
 	a.routeKeys()
 	a.routeAdmin()
+	a.routeShards()
 	a.routeInternal()
 	a.routeDocs()
 	return a

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -29,6 +30,9 @@ func (a *API) routeInternal() {
 	group.GET("/resolve", a.resolve)
 	if a.config.Salts != nil {
 		group.GET("/salt", a.salt)
+	}
+	if a.config.Membership != nil {
+		group.GET("/membership", a.membership)
 	}
 }
 
@@ -79,4 +83,28 @@ func (a *API) salt(c *gin.Context) {
 		return
 	}
 	c.Data(http.StatusOK, "application/octet-stream", salt)
+}
+
+// InstallationHeader names the installation that an answer is of.
+const InstallationHeader = "X-Snowlink-Installation"
+
+// membership answers the membership of the link shards, with the passwords in it, as the event store has
+// it; 204 if it is not newer than the epoch that the caller has.
+func (a *API) membership(c *gin.Context) {
+	have, err := strconv.ParseUint(c.DefaultQuery("have", "0"), 10, 64)
+	if err != nil {
+		writeProblem(c, in("query", shortener.InvalidField("have", "invalid-value", "have is an epoch: a whole number.")))
+		return
+	}
+	epoch, body, err := a.config.Membership(c.Request.Context())
+	if err != nil {
+		writeProblem(c, err)
+		return
+	}
+	c.Header(InstallationHeader, a.config.Installation)
+	if epoch <= have {
+		c.Status(http.StatusNoContent)
+		return
+	}
+	c.Data(http.StatusOK, "application/json", body)
 }

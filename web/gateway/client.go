@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -14,8 +15,11 @@ import (
 	"snowlink/shortener"
 )
 
+// installationHeader names the installation that an answer is of.
+const installationHeader = "X-Snowlink-Installation"
+
 // maxInternal bounds what an internal call may return.
-const maxInternal = 64 << 10
+const maxInternal = 1 << 20
 
 // Client makes the edge's own calls to a service, by the same registry, balancer and breakers as the
 // requests of clients.
@@ -71,10 +75,31 @@ func (c *Client) Salt(ctx context.Context, day time.Time) (key [16]byte, err err
 	return key, nil
 }
 
+// Membership asks for the membership of the link shards, if it is newer than the epoch have: else body is
+// nil. The installation is that of who answers.
+func (c *Client) Membership(ctx context.Context, have uint64) (installation string, body []byte, err error) {
+	status, header, body, err := c.ask(ctx, "/internal/membership?have="+strconv.FormatUint(have, 10))
+	switch {
+	case err != nil:
+		return "", nil, fmt.Errorf("ask for the membership of the link shards: %w", err)
+	case status == fasthttp.StatusNoContent:
+		return header, nil, nil
+	case status != fasthttp.StatusOK:
+		return "", nil, fmt.Errorf("ask for the membership of the link shards: status %d", status)
+	}
+	return header, body, nil
+}
+
 // get makes one call. It does not heed the cancellation of ctx, only its deadline.
 func (c *Client) get(ctx context.Context, uri string) (status int, body []byte, err error) {
+	status, _, body, err = c.ask(ctx, uri)
+	return status, body, err
+}
+
+// ask is get with the installation that answered.
+func (c *Client) ask(ctx context.Context, uri string) (status int, installation string, body []byte, err error) {
 	if c.pool == nil {
-		return 0, nil, errors.New("no such service")
+		return 0, "", nil, errors.New("no such service")
 	}
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
@@ -86,15 +111,15 @@ func (c *Client) get(ctx context.Context, uri string) (status int, body []byte, 
 		timeout = min(timeout, time.Until(d))
 	}
 	if timeout <= 0 || ctx.Err() != nil {
-		return 0, nil, context.Cause(ctx)
+		return 0, "", nil, context.Cause(ctx)
 	}
 	// One instance that hangs must leave time to ask another.
 	if err := c.pool.do(req, resp, nil, patience{timeout, timeout / 2}); err != nil {
-		return 0, nil, err
+		return 0, "", nil, err
 	}
 	if stream := resp.BodyStream(); stream != nil {
 		body, err = io.ReadAll(io.LimitReader(stream, maxInternal))
 		err = errors.Join(err, resp.CloseBodyStream())
 	}
-	return resp.StatusCode(), body, err
+	return resp.StatusCode(), string(resp.Header.Peek(installationHeader)), body, err
 }

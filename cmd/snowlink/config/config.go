@@ -5,6 +5,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -13,15 +14,18 @@ type Config struct {
 	Roles       []string
 	Listen      string // address of the public listener
 	APIListen   string // "" for in memory
+	Advertise   string // where others reach the api role; "" for its listener
 	AdminListen string
 	DataDir     string
 	BaseURL     string   // "" until the listener is known
 	Domains     []string // further hosts that links may belong to
 
-	Redis      string
-	EventStore string
-	ClickStore string
-	GeoDB      string
+	Redis         string
+	Coordination  string // "" for the first of the shards
+	ClusterSecret string // what the roles of an installation know each other by; "" if it is drawn
+	EventStore    string
+	ClickStore    string
+	GeoDB         string
 
 	TrustedProxies []netip.Prefix
 	AdminKey       string
@@ -41,6 +45,19 @@ type Config struct {
 	EdgeLogSample   int // one answered redirect in this many is logged; 0: none
 	ShutdownTimeout time.Duration
 }
+
+// The roles of a process.
+const (
+	Edge   = "edge"
+	API    = "api"
+	Worker = "worker"
+)
+
+// Plays reports whether the process plays a role.
+func (c Config) Plays(role string) bool { return slices.Contains(c.Roles, role) }
+
+// Split reports whether other processes play roles that this one does not.
+func (c Config) Split() bool { return len(c.Roles) < 3 }
 
 // Rate is a token bucket as the operator writes it: "1000/s", "10/m:50" with a burst, "0" for no
 // limit at all.

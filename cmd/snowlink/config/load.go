@@ -67,12 +67,18 @@ func Load(flags *pflag.FlagSet, environ func(string) (string, bool)) (Config, []
 		}
 		values = append(values, Value{Name: s.name, Text: shown(s, text), Origin: origin})
 	}
+	if c.Split() && c.Plays(API) && c.APIListen == "" {
+		c.APIListen = splitAPIListen
+	}
 	l.checkTogether(c)
 	if len(l.faults) > 0 {
 		return Config{}, values, Errors(l.faults)
 	}
 	return c, values, nil
 }
+
+// splitAPIListen is where the api role listens if edges are other processes, and nothing else is said.
+const splitAPIListen = ":8081"
 
 type loader struct {
 	flags   *pflag.FlagSet
@@ -166,12 +172,33 @@ func (l *loader) lookup(s setting) (string, Origin) {
 
 // checkTogether reports values that are right alone and wrong together.
 func (l *loader) checkTogether(c Config) {
-	if len(c.Roles) > 0 && len(c.Roles) < 3 {
-		l.fail("--role %s: an embedded store belongs to one process, so a split role needs stores that several processes can reach;"+
-			" this version keeps links in sqlite and clicks in duckdb: use --role edge,api,worker", strings.Join(c.Roles, ","))
-	}
-	if c.APIListen != "" && c.APIListen == c.Listen {
+	l.checkSplit(c)
+	if c.APIListen != "" && c.APIListen == c.Listen && c.Plays(Edge) {
 		l.fail("--api-listen and --listen are both %s: give each its own port", c.Listen)
+	}
+}
+
+// checkSplit reports what a process that does not play all roles lacks.
+func (l *loader) checkSplit(c Config) {
+	if len(c.Roles) == 0 || !c.Split() {
+		return
+	}
+	roles := strings.Join(c.Roles, ",")
+	if _, embedded := c.Embedded(); embedded {
+		l.fail("--role %s: the embedded shards belong to one process, and others could not reach them:"+
+			" name shards on Redis by --redis a=redis://host:port,…, or use --role edge,api,worker", roles)
+	}
+	if c.Plays(API) != c.Plays(Worker) {
+		for _, store := range []struct{ flag, kind string }{{"event-store", c.EventStore}, {"click-store", c.ClickStore}} {
+			if store.kind == "sqlite" || store.kind == "duckdb" {
+				l.fail("--role %s: %s belongs to one process, and the api and the worker both need it: use --role api,worker,"+
+					" or a --%s that several processes can reach", roles, store.kind, store.flag)
+			}
+		}
+	}
+	if c.ClusterSecret == "" {
+		l.fail("--role %s: the processes of an installation must know each other: give all of them the same"+
+			" SNOWLINK_CLUSTER_SECRET, of at least %d characters", roles, shortestSecret)
 	}
 }
 

@@ -67,6 +67,34 @@ func applyAPIListen(c *Config, value string) error {
 	return checkListener(value)
 }
 
+func applyAdvertise(c *Config, value string) error {
+	if c.Advertise = value; value == "" {
+		return nil
+	}
+	host, text, err := net.SplitHostPort(value)
+	if n, wrong := strconv.Atoi(text); err != nil || host == "" || wrong != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("%q is not an address that others can reach: use host:port", value)
+	}
+	return nil
+}
+
+// shortestSecret is the length of a secret that cannot be guessed.
+const shortestSecret = 16
+
+func applyClusterSecret(c *Config, value string) error {
+	if c.ClusterSecret = value; value != "" && len(value) < shortestSecret {
+		return fmt.Errorf("a cluster secret has at least %d characters", shortestSecret)
+	}
+	return nil
+}
+
+func applyCoordination(c *Config, value string) error {
+	if c.Coordination = value; value != "" && !strings.Contains(value, "://") {
+		return fmt.Errorf("%q: use redis://host:port, or redis+sentinel://host,host/master", Redact(value))
+	}
+	return nil // the address is checked by those who dial it
+}
+
 func nonEmpty(field func(*Config) *string) func(*Config, string) error {
 	return func(c *Config, value string) error {
 		if *field(c) = value; value == "" {

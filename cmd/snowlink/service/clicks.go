@@ -30,12 +30,6 @@ const (
 	clicksMaxLen = 20_000 // entries a stream holds before its producers keep them in their spools
 )
 
-// redisShard is a Redis that links, streams and acknowledgements go through.
-type redisShard struct {
-	name   string
-	client *redis.Client
-}
-
 // spoolLog is the spool as the dispatcher sees it.
 type spoolLog struct{ *spool.Spool }
 
@@ -64,24 +58,24 @@ func (l spoolLog) Read(number uint64) ([]byte, error) {
 // sender puts batches on the stream of a shard that takes them, beginning with the one that took the
 // last.
 type sender struct {
-	shards  []redisShard
+	shards  func() []redisShard
 	current atomic.Uint32
 }
 
 func (s *sender) Send(ctx context.Context, raw []byte) error {
 	producer := queue.Producer{MaxLen: clicksMaxLen}
 	var faults []error
-	start := s.current.Load()
-	for i := range s.shards {
-		at := (int(start) + i) % len(s.shards)
+	start, shards := s.current.Load(), s.shards()
+	for i := range shards {
+		at := (int(start) + i) % len(shards)
 		attempt, cancel := context.WithTimeout(ctx, sendTimeout)
-		err := producer.Publish(attempt, s.shards[at].client, clickStream, map[string]any{clickField: raw})
+		err := producer.Publish(attempt, shards[at].client, clickStream, map[string]any{clickField: raw})
 		cancel()
 		if err == nil {
 			s.current.Store(uint32(at))
 			return nil
 		}
-		faults = append(faults, fmt.Errorf("shard %s: %w", s.shards[at].name, err))
+		faults = append(faults, fmt.Errorf("shard %s: %w", shards[at].name, err))
 	}
 	return fmt.Errorf("send click batch: %w", errors.Join(faults...))
 }

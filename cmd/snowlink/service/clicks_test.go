@@ -87,7 +87,8 @@ func TestSenderTakesAnotherShardWhenOneIsDown(t *testing.T) {
 		return nil, errors.New("down")
 	}})
 	defer down.Close()
-	s := &sender{shards: []redisShard{{"down", down}, {"alive", alive}}}
+	ways := []redisShard{{"down", down}, {"alive", alive}}
+	s := &sender{shards: func() []redisShard { return ways }}
 	for i := range 3 {
 		if err := s.Send(t.Context(), []byte("batch")); err != nil {
 			t.Fatalf("send %d: %v", i, err)
@@ -96,7 +97,7 @@ func TestSenderTakesAnotherShardWhenOneIsDown(t *testing.T) {
 	if n, err := alive.XLen(t.Context(), clickStream).Result(); n != 3 || err != nil {
 		t.Errorf("the shard alive holds %d batches, %v, want 3", n, err)
 	}
-	if err := (&sender{shards: s.shards[:1]}).Send(t.Context(), []byte("batch")); err == nil {
+	if err := (&sender{shards: func() []redisShard { return ways[:1] }}).Send(t.Context(), []byte("batch")); err == nil {
 		t.Error("send with every shard down: no error")
 	}
 }

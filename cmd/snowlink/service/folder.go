@@ -1,8 +1,10 @@
 package service
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,3 +57,26 @@ func (f *folder) sign() error {
 func (f *folder) join(name string) string { return filepath.Join(f.path, name) }
 
 func (f *folder) Close() error { return f.lock.Close() }
+
+// identity names the process that has the folder, the same after a restart and unlike all others.
+func (f *folder) identity() (string, error) {
+	path := f.join("identity")
+	raw, err := os.ReadFile(path)
+	if err == nil && len(raw) > 0 {
+		return strings.TrimSpace(string(raw)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read who this process is: %w", err)
+	}
+	name := strings.ToLower(rand.Text()[:12])
+	return name, f.write("identity", []byte(name+"\n"))
+}
+
+// write replaces a file of the folder, whole or not at all, that only this user may read.
+func (f *folder) write(name string, content []byte) error {
+	fresh := f.join(name + ".new")
+	if err := os.WriteFile(fresh, content, 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", f.join(name), err)
+	}
+	return os.Rename(fresh, f.join(name))
+}

@@ -50,7 +50,11 @@ func ensureOwner(ctx context.Context, store keyStore, cfg config.Config, now tim
 // welcome prints what a newcomer needs: where the service is, what it runs on, and, on a first start,
 // the key and the three lines to type next.
 func welcome(w io.Writer, in installation, made string) {
-	fmt.Fprintf(w, "snowlink %s serves %s (admin %s)\n", in.version, in.baseURL, in.adminURL)
+	if in.roles != "" {
+		fmt.Fprintf(w, "snowlink %s is %s of %s (admin %s)\n", in.version, in.roles, in.baseURL, in.adminURL)
+	} else {
+		fmt.Fprintf(w, "snowlink %s serves %s (admin %s)\n", in.version, in.baseURL, in.adminURL)
+	}
 	fmt.Fprintf(w, "  %s\n", in.stores)
 	if made == "" {
 		return
@@ -81,6 +85,7 @@ type installation struct {
 	baseURL  string
 	adminURL string
 	stores   string
+	roles    string // "" for all
 	command  string // how this program is called
 	server   string // " --server URL" if the command line would not find the service without
 }

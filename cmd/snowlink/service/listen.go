@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -43,12 +44,32 @@ func listen(flag, address string) (net.Listener, error) {
 }
 
 // baseURL returns what short URLs begin with: what is configured, or where the listener is reached
-// from this machine.
+// from this machine. ln is nil where another process is the edge.
 func baseURL(cfg config.Config, ln net.Listener) string {
 	if cfg.BaseURL != "" {
 		return cfg.BaseURL
 	}
-	return "http://" + net.JoinHostPort(reachable(cfg.Listen), strconv.Itoa(port(ln)))
+	_, number, _ := net.SplitHostPort(cfg.Listen)
+	if ln != nil {
+		number = strconv.Itoa(port(ln))
+	}
+	return "http://" + net.JoinHostPort(reachable(cfg.Listen), number)
+}
+
+// advertised returns where other processes reach the api role: what is configured, or its listener, by
+// the name of this machine if that listens on every address.
+func (s *service) advertised(ln net.Listener) string {
+	if s.cfg.Advertise != "" {
+		return s.cfg.Advertise
+	}
+	host, _, _ := net.SplitHostPort(ln.Addr().String())
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+		if name, err := os.Hostname(); err == nil {
+			host = name
+		}
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port(ln)))
 }
 
 // reachable returns the host of a listener's address, localhost if it listens on every one.
@@ -61,6 +82,9 @@ func reachable(address string) string {
 }
 
 func port(ln net.Listener) int {
+	if ln == nil {
+		return 0
+	}
 	if addr, ok := ln.Addr().(*net.TCPAddr); ok {
 		return addr.Port
 	}

@@ -20,7 +20,7 @@ type Report struct {
 
 // auditor checks stores that are open.
 type auditor struct {
-	events *eventstore.Store
+	events eventStore
 	clicks *clickstore.Store
 }
 

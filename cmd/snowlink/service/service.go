@@ -24,6 +24,8 @@ type Host struct {
 	Stdout  io.Writer // for people: what is served, and the key of a first start
 	Logger  *slog.Logger
 	Version string
+
+	Stopping <-chan struct{} // closed when the process is told to stop; Run sets it
 }
 
 // Run serves until ctx ends or the process is told to stop (SIGTERM, SIGINT), and then drains. A
@@ -31,6 +33,7 @@ type Host struct {
 func Run(ctx context.Context, cfg config.Config, host Host) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	host.Stopping = ctx.Done()
 	s, err := start(context.WithoutCancel(ctx), cfg, host) // a stop that comes early finds everything in place
 	if err != nil {
 		return err
@@ -57,20 +60,26 @@ func (s *service) stop(limit time.Duration) error {
 			s.host.Logger.Warn("stop", "step", name, "error", err)
 		}
 	}
-	step("leave the registry", 1, s.gateway.registration.Deregister)
-	step("finish redirects", 3, s.edge.Shutdown)
-	_ = s.public.Close() // the edge has closed it, unless it had not come to serve yet
-	step("finish calls of the api", 1, s.api.Shutdown)
-	s.gateway.gateway.Close()
-	s.sending.stop()
-	step("send clicks on", 4, func(ctx context.Context) error {
-		left := s.dispatcher.Drain(ctx)
-		fmt.Fprintf(s.host.Stdout, "snowlink stops: %d click batches wait in the spool for the next start\n", left)
-		return nil
-	})
+	step("leave the registry", 1, s.deregister)
+	if s.edge != nil {
+		step("finish redirects", 3, s.edge.Shutdown)
+		_ = s.public.Close() // the edge has closed it, unless it had not come to serve yet
+	}
+	if s.api != nil {
+		step("finish calls of the api", 1, s.api.Shutdown)
+	}
+	if s.edge != nil {
+		s.gateway.gateway.Close()
+		s.sending.stop()
+		step("send clicks on", 4, func(ctx context.Context) error {
+			left := s.dispatcher.Drain(ctx)
+			fmt.Fprintf(s.host.Stdout, "snowlink stops: %d click batches wait in the spool for the next start\n", left)
+			return nil
+		})
+	}
 	step("close the admin listener", 1, s.admin.Shutdown)
 	s.background.stop()
-	err := errors.Join(s.shards.Close(), s.stores.Close())
+	err := errors.Join(s.shards.Close(), s.coordination.Close(), s.private.Close(), s.stores.Close())
 	fmt.Fprintf(s.host.Stdout, "snowlink stopped after %v\n", time.Since(started).Round(time.Millisecond))
 	return err
 }

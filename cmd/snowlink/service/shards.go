@@ -15,129 +15,133 @@ import (
 	"snowlink/storage/linkshards/embedded"
 )
 
-// ownerMark is the key by which a shard knows the installation it belongs to. Two installations on one
-// shard would overwrite each other's links.
-const ownerMark = "snowlink:installation"
-
-// shardSet are the Redis instances of the service: the link shards, which carry click streams too, and
-// the coordination instance. The latter is embedded for as long as one process plays all roles: what it
-// holds, leases and the registry, ends with the process, and so do those who hold it.
+// shardSet are the link shards of this process, which carry click streams too.
 type shardSet struct {
-	links        *linkshards.Shards
-	redis        []redisShard
-	coordination *redis.Client
-	volatile     bool // the shards are empty at each start
-	closers      []func() error
+	links    *linkshards.Shards
+	carriers *carriers
+	follower *follower // nil if the membership never changes
+	volatile bool      // the shards are empty at each start, and end with this process
+	closers  []func() error
 }
 
-func openShards(ctx context.Context, cfg config.Config, installation string, log *slog.Logger) (s *shardSet, err error) {
-	linkshards.LogClients(log)
-	s = &shardSet{}
+// embeddedShards starts shards in this process.
+func embeddedShards(n int, log *slog.Logger, observe shardObserver) (*shardSet, error) {
+	in, err := embedded.New(n)
+	if err != nil {
+		return nil, fmt.Errorf("start the embedded shards: %w", err)
+	}
+	s := &shardSet{volatile: true, carriers: &carriers{log: log}, closers: []func() error{in.Close}}
+	s.carriers.fix(in.Shards())
+	const epoch = 1
+	if s.links, err = linkshards.New(epoch, in.Shards(), observe.options(log)); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// joinShards goes over to the shards of a membership, and follows those that newest returns later. One
+// that belongs to another installation is refused; one that does not answer is left for later: a start
+// must not wait for a view.
+func joinShards(ctx context.Context, m linkshards.Membership, newest func(context.Context) (linkshards.Membership, error),
+	installation string, log *slog.Logger, observe shardObserver,
+) (s *shardSet, err error) {
+	s = &shardSet{carriers: &carriers{installation: installation, log: log}}
+	s.follower = &follower{newest: newest, adopt: s.adopt, log: log, nudged: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	own, err := embedded.New(1)
-	if err != nil {
-		return s, fmt.Errorf("start the coordination instance: %w", err)
-	}
-	s.closers = append(s.closers, own.Close)
-	own.Instances()[0].ClockTTL(true) // leases and heartbeats expire; the link shards hold nothing that does
-	s.coordination = own.Shards()[0].Client
-	members, err := s.members(cfg)
-	if err != nil {
+	options := observe.options(log)
+	options.Installation, options.OnStale = installation, s.follower.nudge
+	if s.links, err = linkshards.Open(m, options); err != nil {
 		return s, err
 	}
-	for _, m := range members {
-		s.redis = append(s.redis, redisShard{name: m.Name, client: m.Client})
+	if err := s.follower.take(m); err != nil {
+		return s, err
 	}
-	if !s.volatile {
-		if err := s.claim(ctx, installation, log); err != nil {
-			return s, err
-		}
+	if err := s.links.Claim(ctx); errors.Is(err, linkshards.ErrForeign) {
+		return s, fmt.Errorf("--redis: %w", err)
+	} else if err != nil {
+		log.Warn("not every shard answers; their links are read from the event store", "error", err)
 	}
-	const epoch = 1 // members change by configuration only, for now
-	s.links, err = linkshards.New(epoch, members, linkshards.Options{Logger: log})
-	return s, err
+	return s, nil
 }
 
-// members dials the shards that are configured.
-func (s *shardSet) members(cfg config.Config) ([]linkshards.Shard, error) {
-	if n, ok := cfg.Embedded(); ok {
-		in, err := embedded.New(n)
-		if err != nil {
-			return nil, fmt.Errorf("start the embedded shards: %w", err)
-		}
-		s.volatile = true
-		s.closers = append(s.closers, in.Close)
-		return in.Shards(), nil
+// adopt goes over to a membership.
+func (s *shardSet) adopt(m linkshards.Membership) error {
+	if err := s.links.Adopt(m); err != nil {
+		return err
 	}
-	parsed, err := linkshards.ParseMembers(cfg.Redis)
-	if err != nil {
-		return nil, fmt.Errorf("--redis: %w", err)
-	}
-	members := make([]linkshards.Shard, len(parsed))
-	for i, m := range parsed {
-		members[i] = m.Dial()
-		s.closers = append(s.closers, members[i].Client.Close)
-	}
-	return members, nil
+	return s.carriers.follow(m)
 }
 
-// claim marks each shard as this installation's. A shard that belongs to another is refused; one that
-// does not answer is left for keepClaims: a start must not wait for a view.
-func (s *shardSet) claim(ctx context.Context, installation string, log *slog.Logger) error {
-	for _, shard := range s.redis {
-		foreign, err := claimShard(ctx, shard, installation)
-		if foreign {
-			return err
-		}
-		if err != nil {
-			log.Warn("a shard does not answer; its links are read from the event store", "shard", shard.name, "error", err)
-		}
+// run follows the membership and the trust in the shards, and tells what was announced.
+func (s *shardSet) run(l *loops, changed func(shortener.Ref), missed func()) {
+	listener := linkshards.Listener{Changed: func(ref shortener.Ref, _ int64) { changed(ref) }, Connected: missed}
+	if s.follower != nil {
+		listener.Members = s.follower.nudge
+		l.start("membership of the link shards", s.follower.run)
 	}
-	return nil
-}
-
-// keepClaims looks at the marks of all shards again and again until ctx ends: one may come back as
-// another installation's, or empty. The former is an error, which ends the service.
-func (s *shardSet) keepClaims(ctx context.Context, installation string) error {
-	for ctx.Err() == nil {
-		for _, shard := range s.redis {
-			if foreign, err := claimShard(ctx, shard, installation); foreign {
-				return err
-			}
-		}
-		pause(ctx, time.Second)
-	}
-	return ctx.Err()
-}
-
-// claimShard marks a shard that bears no mark. foreign is true if it bears another's.
-func claimShard(ctx context.Context, shard redisShard, installation string) (foreign bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if err := shard.client.SetNX(ctx, ownerMark, installation, 0).Err(); err != nil {
-		return false, err
-	}
-	switch owner, err := shard.client.Get(ctx, ownerMark).Result(); {
-	case err != nil:
-		return false, err
-	case owner != installation:
-		return true, fmt.Errorf("--redis: shard %s belongs to another installation of snowlink (%s): use an empty instance,"+
-			" or delete its key %s if that installation is gone", shard.name, owner, ownerMark)
-	}
-	return false, nil
+	l.start("trust in the link shards", s.links.Run)
+	l.start("announcements of the link shards", func(ctx context.Context) error { return s.links.Subscribe(ctx, listener) })
 }
 
 // Close ends the clients, and the instances that are embedded.
 func (s *shardSet) Close() error {
-	var faults []error
+	faults := []error{s.carriers.Close()}
+	if s.links != nil {
+		faults = append(faults, s.links.Close())
+	}
 	for _, closer := range s.closers {
 		faults = append(faults, closer())
 	}
 	return errors.Join(faults...)
+}
+
+// otherKeys are what the shards hold beside links.
+func otherKeys() []string { return []string{clickStream, clickStream + ":dead"} }
+
+// coordination is the Redis by which processes find each other: leases, locks and the registry.
+type coordination struct {
+	client *redis.Client
+	closer func() error
+}
+
+// Close ends it. The zero coordination has nothing to end.
+func (c coordination) Close() error {
+	if c.closer == nil {
+		return nil
+	}
+	return c.closer()
+}
+
+// ownCoordination starts one in this process, which ends with it, and so do those who hold what is in it.
+func ownCoordination() (coordination, error) {
+	own, err := embedded.New(1)
+	if err != nil {
+		return coordination{}, fmt.Errorf("start the coordination instance: %w", err)
+	}
+	own.Instances()[0].ClockTTL(true) // leases and heartbeats expire; the link shards hold nothing that does
+	return coordination{own.Shards()[0].Client, own.Close}, nil
+}
+
+// openCoordination dials the one that is configured, or the first of the shards. One process on embedded
+// shards has its own.
+func openCoordination(cfg config.Config) (coordination, error) {
+	if _, ok := cfg.Embedded(); ok {
+		return ownCoordination()
+	}
+	flag, text := "--redis", cfg.Redis
+	if cfg.Coordination != "" {
+		flag, text = "--coordination", "coordination="+cfg.Coordination
+	}
+	members, err := linkshards.ParseMembers(text)
+	if err != nil {
+		return coordination{}, fmt.Errorf("%s: %w", flag, err)
+	}
+	client := members[0].Dial().Client
+	return coordination{client, client.Close}, nil
 }
 
 // view is the link shards as commands write to them. The edge of this process is told of a change at
@@ -158,8 +162,17 @@ type recordReader struct{ *linkshards.Shards }
 
 func (r recordReader) Get(ctx context.Context, ref shortener.Ref) (shortener.Record, bool, error) {
 	record, err := r.Shards.Get(ctx, ref)
-	if errors.Is(err, linkshards.ErrMiss) {
+	if errors.Is(err, linkshards.ErrMiss) || errors.Is(err, linkshards.ErrUnverified) {
 		return shortener.Record{}, false, nil
 	}
 	return record, err == nil, err
+}
+
+// shardObserver hears of every call of a shard.
+type shardObserver struct {
+	called func(shard, operation, result string, took time.Duration)
+}
+
+func (o shardObserver) options(log *slog.Logger) linkshards.Options {
+	return linkshards.Options{Logger: log, OtherKeys: otherKeys(), OnCall: o.called}
 }

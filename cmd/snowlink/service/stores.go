@@ -10,8 +10,11 @@ import (
 
 	"snowlink/cmd/snowlink/config"
 	"snowlink/infra/spool"
+	"snowlink/shortener"
 	"snowlink/storage/clickstore"
 	"snowlink/storage/eventstore"
+	"snowlink/storage/linkshards"
+	"snowlink/web/api"
 )
 
 // The names in the data folder.
@@ -21,15 +24,33 @@ const (
 	spoolFolder = "spool"
 )
 
-// stores are the stores of the data folder.
+// eventStore is what the roles ask of the event store, each its own part.
+type eventStore interface {
+	shortener.Log
+	api.Lister
+	api.KeyStore
+	api.Salter
+	keyStore
+	membershipStore
+	linkshards.FollowedLog
+	linkshards.Links
+	NewestID(ctx context.Context) (int64, error)
+	Meta(ctx context.Context, name string, fresh func() []byte) ([]byte, error)
+	Verify(ctx context.Context, progress func(done, total int64)) (eventstore.Report, error)
+	Replay(ctx context.Context, progress func(done, total int64)) error
+	Close() error
+}
+
+// stores are the stores that the roles of this process need: the others are nil.
 type stores struct {
 	folder *folder
-	events *eventstore.Store
+	events eventStore
 	clicks *clickstore.Store
 	spool  *spool.Spool
 }
 
-// openStores takes the data folder and opens what is in it. What was opened before an error is closed.
+// openStores takes the data folder and opens what the roles need. What was opened before an error is
+// closed.
 func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
 	s = &stores{}
 	defer func() {
@@ -40,26 +61,45 @@ func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
 	if s.folder, err = openFolder(cfg.DataDir); err != nil {
 		return s, err
 	}
-	if s.events, err = eventstore.Open(s.folder.join(linksFile), eventstore.Options{Logger: log}); err != nil {
-		return s, fmt.Errorf("open the event store: %w", err)
+	if cfg.Plays(config.API) || cfg.Plays(config.Worker) {
+		if err := s.openTruth(cfg, log); err != nil {
+			return s, err
+		}
 	}
+	if cfg.Plays(config.Edge) {
+		return s, s.openSpool(cfg, log)
+	}
+	return s, nil
+}
+
+// openTruth opens the event store and the click store.
+func (s *stores) openTruth(cfg config.Config, log *slog.Logger) error {
+	events, err := eventstore.Open(s.folder.join(linksFile), eventstore.Options{Logger: log})
+	if err != nil {
+		return fmt.Errorf("open the event store: %w", err)
+	}
+	s.events = events
 	s.clicks, err = clickstore.Open(s.folder.join(clicksFile), clickstore.Options{MemoryLimit: cfg.ClickMemory, Threads: cfg.ClickThreads})
 	if err != nil {
-		return s, fmt.Errorf("open the click store: %w", err)
+		return fmt.Errorf("open the click store: %w", err)
 	}
+	return nil
+}
+
+func (s *stores) openSpool(cfg config.Config, log *slog.Logger) (err error) {
 	durability := spool.Process
 	if cfg.ClickDurability == "power" {
 		durability = spool.Power
 	}
 	s.spool, err = spool.Open(spool.Config{Dir: s.folder.join(spoolFolder), MaxBytes: cfg.SpoolBytes, Durability: durability})
 	if err != nil {
-		return s, fmt.Errorf("open the click spool: %w", err)
+		return fmt.Errorf("open the click spool: %w", err)
 	}
 	if r := s.spool.Recovery(); r.Frames > 0 || r.Truncated > 0 || r.Quarantined > 0 {
 		log.Info("click spool recovered", "clicks", r.Frames, "batches", r.Batches, "truncated_bytes", r.Truncated,
 			"quarantined", r.Quarantined, "left_out", r.LeftOut)
 	}
-	return s, nil
+	return nil
 }
 
 // Close closes what is open: the spool first, whose clicks are kept, the folder last.
@@ -88,7 +128,7 @@ type secrets struct {
 	cluster string // what internal calls are known by
 }
 
-func readSecrets(ctx context.Context, store *eventstore.Store) (secrets, error) {
+func readSecrets(ctx context.Context, store eventStore) (secrets, error) {
 	fresh := func() []byte { key := make([]byte, 32); _, _ = rand.Read(key); return key }
 	read := map[string][]byte{"installation": nil, "code-permutation": nil, "cursors": nil, "cluster": nil}
 	for name := range read {

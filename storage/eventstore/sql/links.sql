@@ -12,3 +12,6 @@ SELECT coalesce(max(id), 0) FROM links;
 SELECT id, domain, code, target, title, note, tags, state, redirect_status, starts_at, expires_at, fallback_url,
        forward_query, version, created_at, updated_at, created_by
 FROM links WHERE id > ? ORDER BY id LIMIT ?;
+
+-- name: count-links
+SELECT count(*) FROM links;
