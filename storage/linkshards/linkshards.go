@@ -16,20 +16,21 @@
 // change is a new epoch. Shards go over to it while calls are under way. While links move, reads ask
 // their new owner and their old one, and writes go to both. Each shard knows the newest epoch, each
 // write carries its own, and one that is older is refused with ErrStaleEpoch: a process that is late
-// cannot leave anything where nobody would look after it.
+// cannot leave anything where nobody would look after it. One that has been late for five seconds does
+// not trust what it reads either.
 //
 // Trust: a Redis that restarted from an old dump, or a replica that was promoted without the last
 // writes, holds old versions. So a shard bears a mark that names the run of Redis whose links were
 // compared with the truth, and a record from a run that is not the one marked comes with
 // ErrUnverified. A client has many connections, which after a failover reach different runs; trust is
-// therefore tied to the connection. All connections of one client reach one run, because each asks for
+// therefore tied to connections. All connections of one client reach one run, because each asks for
 // it, and for the mark, before it is used: the first decides which run the client is for, and one that
 // reaches another is refused. With that the client has had its day: a new one takes its place, which
 // begins unverified, and what the old one may still answer is not trusted any more. So a record counts
 // as verified only if the run that it came from was found verified, and no connection has since shown
-// another run in its place. An old primary that nobody has left is trusted for as long as no
-// connection was made to its successor; that is bounded by the subscription, which gives up a silent
-// connection after four seconds, and by Sentinel's word to its clients. Embedded shards are always
+// another run in its place. An old primary that was paused, and answers again before its successor is
+// known here, would be trusted still; so connections to an instance that does not answer within half a
+// second are given up, which takes a failover less time than it needs. Embedded shards are always
 // verified: they end with their process.
 package linkshards
 
@@ -112,7 +113,7 @@ type Shards struct {
 func New(epoch uint64, shards []Shard, options Options) (*Shards, error) {
 	s := newShards(options)
 	s.fixed = true
-	v := &view{phase: Settled}
+	v := &view{late: new(atomic.Int64), phase: Settled}
 	var owners []hashring.Shard
 	for _, shard := range shards {
 		owners = append(owners, hashring.Shard{Name: shard.Name, Weight: shard.Weight})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,8 +19,14 @@ var fenceSource string
 
 var fenceScript = redis.NewScript(fenceSource)
 
-// lookEvery is how often Run looks at the instances.
-const lookEvery = time.Second
+const (
+	lookEvery   = time.Second            // how often Run looks at the instances
+	lookTimeout = 500 * time.Millisecond // after which an instance that does not answer is given up
+	// A membership that shards have known to be out of date for this long is not trusted for reads
+	// either: what it takes for the owner of a link may not have been told of its edits. It is less than
+	// the time that a move waits for processes to go over to its membership.
+	lateFor = 5 * time.Second
+)
 
 // Run looks at every shard each second, and as soon as Subscribe hears that something has changed,
 // until ctx ends, and returns ctx's error. What it does is Recheck.
@@ -38,41 +45,63 @@ func (s *Shards) Run(ctx context.Context) error {
 }
 
 // Recheck asks every shard whether its instance is verified, and which epoch it knows: one that knows
-// an older one, because it was emptied, is told; of a newer one OnStale is told. Shards that do not
-// answer stay as they were: whatever they answer next comes over a new connection, which asks first.
+// an older one, because it was emptied, is told; of a newer one OnStale is told. The connections to one
+// that does not answer are given up: another may take its place before it answers again, and new
+// connections ask first who they reach.
 func (s *Shards) Recheck(ctx context.Context) {
 	if s.fixed {
 		return
 	}
 	v := s.view.Load()
-	s.onEach(ctx, v, func(ctx context.Context, _ int, in *instance) error { return s.recheck(ctx, v, in) })
+	var late atomic.Bool
+	s.onEach(ctx, v, lookTimeout, func(ctx context.Context, _ int, in *instance) error {
+		err := in.look(ctx, v.fence(), &late)
+		if _, answered := errors.AsType[redis.Error](err); err != nil && !answered && !errors.Is(ctx.Err(), context.Canceled) {
+			in.giveUp()
+		}
+		return err
+	})
+	if !late.Load() {
+		v.late.Store(0)
+		return
+	}
+	v.late.CompareAndSwap(0, time.Now().UnixNano())
+	if s.opts.OnStale != nil && s.view.Load() == v {
+		s.opts.OnStale()
+	}
 }
 
-func (s *Shards) recheck(ctx context.Context, v *view, in *instance) error {
+// tooLate reports whether there has been a newer membership for too long.
+func (v *view) tooLate() bool {
+	since := v.late.Load()
+	return since != 0 && time.Since(time.Unix(0, since)) > lateFor
+}
+
+// look asks what Recheck wants to know of one instance, and sets late if it knows a newer epoch.
+func (in *instance) look(ctx context.Context, epoch uint64, late *atomic.Bool) error {
 	var mark, known, owner *redis.StringCmd
 	_, err := in.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		mark, known, owner = p.Get(ctx, verifiedKey), p.Get(ctx, epochKey), claim(ctx, p, s.opts.Installation)
+		mark, known, owner = p.Get(ctx, verifiedKey), p.Get(ctx, epochKey), claim(ctx, p, in.of.opts.Installation)
 		return nil
 	})
 	if _, answered := errors.AsType[redis.Error](err); err != nil && !answered {
 		return err
 	}
-	if err := checkOwner(owner.Val(), s.opts.Installation); err != nil {
-		in.of.succeed(in) // no connection to it will be made
+	if err := checkOwner(owner.Val(), in.of.opts.Installation); err != nil {
+		in.giveUp() // no new connection to it will be made
 		return err
 	}
 	in.mu.Lock()
 	in.judge(mark.Val())
 	in.mu.Unlock()
 	switch {
-	case known.Val() == formatEpoch(v.fence()):
+	case known.Val() == formatEpoch(epoch):
 		return nil
-	case !newer(known.Val(), v.fence()):
-		return raise(ctx, in.client, v.fence())
-	case s.opts.OnStale != nil && s.view.Load() == v:
-		s.opts.OnStale()
+	case newer(known.Val(), epoch):
+		late.Store(true)
+		return nil
 	}
-	return nil
+	return raise(ctx, in.client, epoch)
 }
 
 func raise(ctx context.Context, client redis.Scripter, epoch uint64) error {
@@ -95,23 +124,23 @@ func (e *ShardError) Unwrap() error { return e.Err }
 // The error joins a *ShardError for each shard that could not be told.
 func (s *Shards) Fence(ctx context.Context, epoch uint64) error {
 	v := s.view.Load()
-	return v.join(s.onEach(ctx, v, func(ctx context.Context, _ int, in *instance) error { return raise(ctx, in.client, epoch) }))
+	return v.join(s.onEach(ctx, v, s.opts.WriteTimeout, func(ctx context.Context, _ int, in *instance) error { return raise(ctx, in.client, epoch) }))
 }
 
 // Announce tells all who Subscribe that the membership, or the trust in an instance, has changed. The
 // error joins a *ShardError for each shard that could not be asked to; one that could may be enough.
 func (s *Shards) Announce(ctx context.Context) error {
 	v := s.view.Load()
-	return v.join(s.onEach(ctx, v, func(ctx context.Context, _ int, in *instance) error {
+	return v.join(s.onEach(ctx, v, s.opts.WriteTimeout, func(ctx context.Context, _ int, in *instance) error {
 		return in.client.Publish(ctx, membersChannel, formatEpoch(v.fence())).Err()
 	}))
 }
 
 // onEach calls f with the place of every shard at once, whatever its breaker says, and returns the
 // error of each.
-func (s *Shards) onEach(ctx context.Context, v *view, f func(context.Context, int, *instance) error) []error {
+func (s *Shards) onEach(ctx context.Context, v *view, timeout time.Duration, f func(context.Context, int, *instance) error) []error {
 	errs := make([]error, len(v.all))
-	ctx, cancel := context.WithTimeout(ctx, s.opts.WriteTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var wg sync.WaitGroup
 	for i, m := range v.all {

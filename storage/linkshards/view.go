@@ -1,11 +1,13 @@
 package linkshards
 
 import (
+	"sync/atomic"
+
 	"snowlink/infra/hashring"
 	"snowlink/shortener"
 )
 
-// view is a membership with the members it speaks of. It is immutable.
+// view is a membership with the members it speaks of. It is immutable, save for late.
 type view struct {
 	membership Membership // zero if the shards are fixed
 	phase      Phase
@@ -15,6 +17,7 @@ type view struct {
 	old        []*member // the owners before the move under way, in the order of before
 	all        []*member // in the order of the membership
 	closed     bool
+	late       *atomic.Int64 // since when a shard has known a newer membership, in Unix nanoseconds; 0 if none does
 }
 
 // place is where a link is kept.
@@ -49,7 +52,7 @@ func (v *view) member(name string) *member {
 // arrange makes the view of a membership. Members that stay as they are come from the last view, which
 // may be nil.
 func (s *Shards) arrange(m Membership, was *view) (*view, error) {
-	v := &view{membership: m, phase: m.phase, ring: m.ring, before: m.before}
+	v := &view{late: new(atomic.Int64), membership: m, phase: m.phase, ring: m.ring, before: m.before}
 	for _, spec := range m.members {
 		on, err := s.keep(spec, was)
 		if err != nil {
