@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -81,13 +82,20 @@ type Service struct {
 	domains map[string]string // canonical name → domain of refs
 	now     func() time.Time
 	logger  *slog.Logger
+
+	repairing chan struct{} // holds one for each repair under way
+	repairs   sync.WaitGroup
 }
+
+// maxRepairs bounds the repairs of the view under way. One more is left to the next who finds the link
+// missing there.
+const maxRepairs = 64
 
 // NewService returns a service on what cfg holds.
 func NewService(cfg ServiceConfig) *Service {
 	s := &Service{
 		log: cfg.Log, view: cfg.View, codes: cfg.Codes, targets: cfg.Targets, now: cfg.Now, logger: cfg.Logger,
-		domains: map[string]string{"": ""},
+		domains: map[string]string{"": ""}, repairing: make(chan struct{}, maxRepairs),
 	}
 	for _, name := range cfg.Domains {
 		s.domains[CanonicalHost(name)] = CanonicalHost(name)
@@ -289,8 +297,22 @@ const viewTimeout = 500 * time.Millisecond
 // show puts a link that has changed into the view.
 func (s *Service) show(ctx context.Context, l Link) { s.write(ctx, l, View.Put) }
 
-// repair puts a link back that the view was found without.
-func (s *Service) repair(ctx context.Context, l Link) { s.write(ctx, l, View.Repair) }
+// repair puts a link back that the view was found without. Nobody waits for it but Close: the view may be
+// what does not answer.
+func (s *Service) repair(ctx context.Context, l Link) {
+	select {
+	case s.repairing <- struct{}{}:
+		s.repairs.Go(func() {
+			defer func() { <-s.repairing }()
+			s.write(ctx, l, View.Repair)
+		})
+	default:
+	}
+}
+
+// Close waits for repairs of the view that are under way, which is not for long. There must be no calls
+// any more.
+func (s *Service) Close() { s.repairs.Wait() }
 
 // write brings the view up. A caller that hangs up must not leave the view behind, so the deadline is
 // our own.

@@ -37,7 +37,7 @@ func (s *Service) Link(ctx context.Context, ref Ref) (Link, error) {
 	return l, nil
 }
 
-// Resolve returns what a redirect needs to know of a link, deleted ones too, and repairs the view,
+// Resolve returns what a redirect needs to know of a link, deleted ones too, and has the view repaired,
 // which the caller has just found without it. The error is NotFound if there was never one.
 func (s *Service) Resolve(ctx context.Context, ref Ref) (Record, error) {
 	l, err := s.Link(ctx, ref)

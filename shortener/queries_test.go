@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,7 @@ func TestResolveRepairsTheView(t *testing.T) {
 	if err != nil || got != l.Record() {
 		t.Errorf("Resolve = %+v, %v; want %+v", got, err, l.Record())
 	}
+	f.Close() // waits for the repair
 	if r, ok := f.view.Get(l.Ref); !ok || r != got {
 		t.Errorf("view has %+v, %v; want it repaired", r, ok)
 	}
@@ -93,6 +95,29 @@ func TestResolveRepairsTheView(t *testing.T) {
 	}
 	if got, err := f.Resolve(t.Context(), l.Ref); err != nil || got.State != shortener.Deleted {
 		t.Errorf("Resolve of a deleted link = %+v, %v; want its tombstone", got, err)
+	}
+}
+
+// A view that hangs holds nobody up who asks for a link, and does not gather repairs without end.
+func TestResolveDoesNotWaitForAViewThatHangs(t *testing.T) {
+	f := newFixture(t)
+	l := f.create(t, shortener.NewLink{})
+	release := make(chan struct{})
+	var hanging atomic.Int64
+	f.view.Before = func(ctx context.Context, _ shortener.Record) error {
+		hanging.Add(1)
+		<-release
+		return nil
+	}
+	for range 1000 {
+		if got, err := f.Resolve(t.Context(), l.Ref); err != nil || got != l.Record() {
+			t.Fatalf("Resolve = %+v, %v; want %+v", got, err, l.Record())
+		}
+	}
+	close(release)
+	f.Close()
+	if n := hanging.Load(); n == 0 || n > 64 {
+		t.Errorf("%d repairs were begun, want some, and 64 at most", n)
 	}
 }
 

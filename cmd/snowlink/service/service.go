@@ -67,6 +67,7 @@ func (s *service) stop(limit time.Duration) error {
 	}
 	if s.api != nil {
 		step("finish calls of the api", 1, s.api.Shutdown)
+		s.links.Close()
 	}
 	if s.edge != nil {
 		s.gateway.gateway.Close()
