@@ -22,7 +22,7 @@ func differences(want, got shortener.Link) []difference {
 		}
 	}
 	moment := func(field string, g, w time.Time) {
-		note(field, millis(g) == millis(w), millis(g), millis(w))
+		note(field, Millis(g) == Millis(w), Millis(g), Millis(w))
 	}
 	note("ref", got.Ref == want.Ref, got.Ref, want.Ref)
 	note("id", got.ID == want.ID, got.ID, want.ID)

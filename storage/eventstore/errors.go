@@ -4,62 +4,46 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/mattn/go-sqlite3"
+	"time"
 
 	"snowlink/shortener"
 )
 
-// errClosed is what writes get once Close was called.
-var errClosed = shortener.Errorf(shortener.Unavailable, "the event store is closed")
+// retryAfter is what callers are told who find the store unavailable: as a rule it is back soon or not
+// for long.
+const retryAfter = time.Second
 
-// classify says what a caller can do about err, and adds what was being done. Problems and nil pass.
-func classify(doing string, err error) error {
+// ErrClosed is what callers get once the store was closed.
+var ErrClosed = unavailable("the event store is closed")
+
+func unavailable(message string) *shortener.Problem {
+	p := shortener.Errorf(shortener.Unavailable, "%s", message)
+	p.RetryAfter = retryAfter
+	return p
+}
+
+// Unavailable returns the error of what cannot be done at the moment.
+func Unavailable(cause error) error {
+	return unavailable("the event store cannot be used at the moment").Wrap(cause)
+}
+
+// Unknown returns the error of an append of which nobody can say at the moment whether it was done.
+func Unknown(cause error) error {
+	return unavailable("the event store was lost while it wrote: whether the change was made is not known; repeat it with the same idempotency key").Wrap(cause)
+}
+
+// Classify says what a caller can do about err, and adds what was being done. Problems and nil pass.
+// away tells which errors say that the store cannot be used; a deadline that passed always does.
+func Classify(doing string, err error, away func(error) bool) error {
 	if err == nil {
 		return nil
 	}
 	if _, ok := errors.AsType[*shortener.Problem](err); ok {
 		return err
 	}
-	if storageFault(err) || errors.Is(err, context.DeadlineExceeded) {
-		return unavailable(fmt.Errorf("%s: %w", doing, err))
+	wrapped := fmt.Errorf("%s: %w", doing, err)
+	if errors.Is(err, context.DeadlineExceeded) || away(err) {
+		return Unavailable(wrapped)
 	}
-	return fmt.Errorf("%s: %w", doing, err)
-}
-
-func unavailable(cause error) error {
-	return shortener.Errorf(shortener.Unavailable, "the event store cannot be used at the moment").Wrap(cause)
-}
-
-// storageFault reports whether err lies with the disk or the file, and not with the statement. Such an
-// error leaves the state of the transaction unknown: all of it is given up.
-func storageFault(err error) bool {
-	e, ok := errors.AsType[sqlite3.Error](err)
-	if !ok {
-		return false
-	}
-	switch e.Code {
-	case sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrCantOpen, sqlite3.ErrReadonly,
-		sqlite3.ErrNomem, sqlite3.ErrProtocol, sqlite3.ErrCorrupt, sqlite3.ErrNotADB, sqlite3.ErrPerm:
-		return true
-	}
-	return false
-}
-
-// fatal reports whether err ends writing for good: after a sync that failed, the kernel may have
-// thrown the pages away and will call the next sync a success; on a damaged file every write spreads
-// the damage.
-func fatal(err error) bool {
-	e, ok := errors.AsType[sqlite3.Error](err)
-	if !ok {
-		return false
-	}
-	return e.ExtendedCode == sqlite3.ErrIoErrFsync || e.ExtendedCode == sqlite3.ErrIoErrDirFsync ||
-		e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB
-}
-
-// notUnique reports whether err says that there is such a row already.
-func notUnique(err error) bool {
-	e, ok := errors.AsType[sqlite3.Error](err)
-	return ok && e.Code == sqlite3.ErrConstraint
+	return wrapped
 }

@@ -1,40 +1,24 @@
 package eventstore
 
 import (
-	"context"
-	"database/sql"
-	"embed"
 	"fmt"
+	"io/fs"
 	"strings"
 )
 
-//go:embed sql/*.sql
-var sqlFiles embed.FS
+// Statements are SQL statements by their names.
+type Statements map[string]string
 
-// schemas lead from each version of the schema to the next: the first one makes an empty database one of
-// ours.
-var schemas = []string{mustRead("sql/schema.sql"), mustRead("sql/schema2.sql")}
-
-// statements holds every named statement of the other files in sql.
-var statements = parseStatements("append", "links", "list", "events", "rebuild", "keys", "secrets", "membership")
-
-func mustRead(name string) string {
-	text, err := sqlFiles.ReadFile(name)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
-}
-
-// parseStatements reads the statements under their "-- name:" lines.
-func parseStatements(files ...string) map[string]string {
-	all := make(map[string]string)
-	for _, file := range files {
-		_, rest, _ := strings.Cut(mustRead("sql/"+file+".sql"), "-- name: ")
-		for _, section := range strings.Split(rest, "-- name: ") {
+// ParseStatements reads the statements under their "-- name:" lines. What it reads is part of the
+// program: it panics if that is not as it must be.
+func ParseStatements(files fs.FS, names ...string) Statements {
+	all := make(Statements)
+	for _, file := range names {
+		_, rest, _ := strings.Cut(MustRead(files, file), "-- name: ")
+		for section := range strings.SplitSeq(rest, "-- name: ") {
 			name, text, _ := strings.Cut(section, "\n")
 			if _, twice := all[name]; twice || name == "" {
-				panic(fmt.Sprintf("statement %q of sql/%s.sql is named twice or not at all", name, file))
+				panic(fmt.Sprintf("statement %q of %s is named twice or not at all", name, file))
 			}
 			all[name] = strings.TrimSuffix(strings.TrimSpace(text), ";")
 		}
@@ -42,40 +26,20 @@ func parseStatements(files ...string) map[string]string {
 	return all
 }
 
-// statement returns the text of a named statement.
-func statement(name string) string {
-	text, ok := statements[name]
+// Get returns the text of a named statement.
+func (s Statements) Get(name string) string {
+	text, ok := s[name]
 	if !ok {
 		panic("no statement " + name)
 	}
 	return text
 }
 
-// prepared are named statements, ready on one connection or pool. It is safe for concurrent use if
-// that is.
-type prepared map[string]*sql.Stmt
-
-type preparer interface {
-	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
-}
-
-func prepare(ctx context.Context, on preparer, names ...string) (prepared, error) {
-	p := make(prepared, len(names))
-	for _, name := range names {
-		stmt, err := on.PrepareContext(ctx, statement(name))
-		if err != nil {
-			return nil, fmt.Errorf("prepare %s: %w", name, err)
-		}
-		p[name] = stmt
+// MustRead returns a file that is part of the program.
+func MustRead(files fs.FS, name string) string {
+	text, err := fs.ReadFile(files, name)
+	if err != nil {
+		panic(err)
 	}
-	return p, nil
-}
-
-// get returns the statement of that name.
-func (p prepared) get(name string) *sql.Stmt {
-	stmt, ok := p[name]
-	if !ok {
-		panic("statement " + name + " was not prepared")
-	}
-	return stmt
+	return string(text)
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"snowlink/shortener"
-	"snowlink/storage/eventstore"
+	"snowlink/storage/eventstore/sqlite"
 	"snowlink/storage/linkshards"
 )
 
 // kept keeps memberships in an event store.
-type kept struct{ log *eventstore.Store }
+type kept struct{ log *sqlite.Store }
 
 func (k kept) Newest(ctx context.Context) (m linkshards.Membership, err error) {
 	_, body, err := k.log.Membership(ctx)
@@ -39,7 +39,7 @@ func (k kept) Keep(ctx context.Context, m linkshards.Membership) error {
 // fleet is an event store with shards on real servers, and processes that use them.
 type fleet struct {
 	t       *testing.T
-	log     *eventstore.Store
+	log     *sqlite.Store
 	servers map[string]*server
 }
 

@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"snowlink/shortener"
-	"snowlink/storage/eventstore"
+	"snowlink/storage/eventstore/sqlite"
 	"snowlink/storage/linkshards"
 )
 
-func openLog(t *testing.T) *eventstore.Store {
+func openLog(t *testing.T) *sqlite.Store {
 	t.Helper()
-	log, err := eventstore.Open(filepath.Join(t.TempDir(), "events.db"), eventstore.Options{Logger: quiet})
+	log, err := sqlite.Open(filepath.Join(t.TempDir(), "events.db"), sqlite.Options{Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func openLog(t *testing.T) *eventstore.Store {
 }
 
 // appendLink makes a link, or edits it if it is there.
-func appendLink(t *testing.T, log *eventstore.Store, code string) shortener.Record {
+func appendLink(t *testing.T, log *sqlite.Store, code string) shortener.Record {
 	t.Helper()
 	before, err := log.Link(t.Context(), shortener.Ref{Code: code})
 	kind, content := shortener.LinkEdited, shortener.Content{RedirectStatus: 302}
@@ -117,7 +117,7 @@ func TestTheProjectorMayBeginAtTheHead(t *testing.T) {
 
 // tellHead tells when the head was asked for.
 type tellHead struct {
-	*eventstore.Store
+	*sqlite.Store
 	asked chan struct{}
 }
 
@@ -200,7 +200,7 @@ func TestTheProjectorOwesAShardThatIsDown(t *testing.T) {
 }
 
 // appendHealthy makes links of which none belongs to the shard that is down.
-func appendHealthy(t *testing.T, log *eventstore.Store, s *linkshards.Shards) (made []shortener.Record) {
+func appendHealthy(t *testing.T, log *sqlite.Store, s *linkshards.Shards) (made []shortener.Record) {
 	for i := 0; len(made) < 5; i++ {
 		if code := fmt.Sprintf("later%d", i); s.Owner(shortener.Ref{Code: code}) != "down" {
 			made = append(made, appendLink(t, log, code))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"snowlink/shortener"
+	"snowlink/storage/eventstore"
 )
 
 // start is when the links of the suite begin to be made.
@@ -53,7 +54,7 @@ func commit(before shortener.Link, kind shortener.EventType, c *shortener.Conten
 }
 
 // mustAppend appends and returns the link.
-func mustAppend(t testing.TB, log EventLog, c shortener.Commit) shortener.Link {
+func mustAppend(t testing.TB, log eventstore.Store, c shortener.Commit) shortener.Link {
 	t.Helper()
 	link, replayed, err := log.Append(t.Context(), c)
 	if err != nil || replayed {
@@ -69,7 +70,7 @@ func wantKind(t testing.TB, doing string, err error, want shortener.Kind) {
 	}
 }
 
-func wantSound(t testing.TB, log EventLog) {
+func wantSound(t testing.TB, log eventstore.Store) {
 	t.Helper()
 	report, err := log.Verify(t.Context(), nil)
 	if err != nil {

@@ -3,7 +3,6 @@
 package storetest
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -11,53 +10,23 @@ import (
 	"snowlink/storage/eventstore"
 )
 
-// EventLog is what an event store does.
-type EventLog interface {
-	shortener.Log
-	List(ctx context.Context, q shortener.LinkQuery) ([]shortener.Link, error)
-	NewestID(ctx context.Context) (int64, error)
-
-	Head(ctx context.Context) (int64, error)
-	Read(ctx context.Context, after int64, limit int) ([]shortener.Event, error)
-	Wait(ctx context.Context, after int64) error
-	Checkpoint(ctx context.Context, name string) (int64, error)
-	SetCheckpoint(ctx context.Context, name string, position int64) error
-
-	Replay(ctx context.Context, progress func(done, total int64)) error
-	Verify(ctx context.Context, progress func(done, total int64)) (eventstore.Report, error)
-
-	Meta(ctx context.Context, name string, fresh func() []byte) ([]byte, error)
-	Salt(ctx context.Context, day string) ([]byte, error)
-	CreateKey(ctx context.Context, key shortener.APIKey) error
-	PutKey(ctx context.Context, key shortener.APIKey) error
-	Keys(ctx context.Context) ([]shortener.APIKey, error)
-	KeyByHash(ctx context.Context, hash [32]byte) (shortener.APIKey, error)
-	RevokeKey(ctx context.Context, id string, at time.Time) error
-
-	Membership(ctx context.Context) (epoch uint64, body []byte, err error)
-	PutMembership(ctx context.Context, epoch uint64, body []byte) error
-	LinksAfter(ctx context.Context, id int64, limit int) ([]shortener.Link, error)
-
-	Close() error
-}
-
 // EventLogs makes event stores for the suite.
 type EventLogs struct {
 	// Place returns a new, empty place for a store: a path, an address. It is cleaned up with the test.
 	Place func(t testing.TB) string
 	// Open opens the store at a place. It is called in another process too, and twice for one place,
 	// but not while the place is open. now is the store's clock.
-	Open func(t testing.TB, place string, now func() time.Time) EventLog
+	Open func(t testing.TB, place string, now func() time.Time) eventstore.Store
 	// Tamper changes the target of a link in the view behind the store's back.
 	Tamper func(t testing.TB, place string, ref shortener.Ref, target string)
 }
 
-func (l EventLogs) fresh(t testing.TB) EventLog {
+func (l EventLogs) fresh(t testing.TB) eventstore.Store {
 	t.Helper()
 	return l.open(t, l.Place(t))
 }
 
-func (l EventLogs) open(t testing.TB, place string) EventLog {
+func (l EventLogs) open(t testing.TB, place string) eventstore.Store {
 	t.Helper()
 	log := l.Open(t, place, time.Now)
 	t.Cleanup(func() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"snowlink/shortener"
+	"snowlink/storage/eventstore"
 )
 
 // gapless has 8 writers append 500 links each, while a follower reads the log and begins again from
@@ -47,7 +48,7 @@ func gapless(t *testing.T, logs EventLogs) {
 }
 
 // follow is one life of the follower: from its checkpoint on for a few reads.
-func follow(ctx context.Context, t *testing.T, log EventLog, seen map[string]bool) bool {
+func follow(ctx context.Context, t *testing.T, log eventstore.Store, seen map[string]bool) bool {
 	at, err := log.Checkpoint(ctx, "suite")
 	if err != nil || at != int64(len(seen)) {
 		t.Errorf("checkpoint: got %d, %v; want %d", at, err, len(seen))

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"snowlink/storage/eventstore"
 )
 
 // placeVariable tells the process that is going to be killed where its store is.
@@ -82,7 +84,7 @@ func exactly(name string) string {
 	return strings.Join(parts, "/")
 }
 
-func appendUntilKilled(t *testing.T, log EventLog) {
+func appendUntilKilled(t *testing.T, log eventstore.Store) {
 	life := os.Getenv(placeVariable + "_LIFE")
 	sequence.Store(time.Now().UnixMicro()) // ids of another life's are not to be met
 	var (

@@ -40,7 +40,7 @@ var (
 )
 
 // live puts a random history into the log and returns the links as they should be.
-func live(t *rapid.T, tt testing.TB, log EventLog) map[shortener.Ref]shortener.Link {
+func live(t *rapid.T, tt testing.TB, log eventstore.Store) map[shortener.Ref]shortener.Link {
 	model := make(map[shortener.Ref]shortener.Link)
 	for range rapid.IntRange(1, 25).Draw(t, "commits") {
 		r := shortener.Ref{Domain: drawDomain.Draw(t, "domain"), Code: drawCode.Draw(t, "code")}

@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"snowlink/storage/clickstore"
-	"snowlink/storage/eventstore"
+	"snowlink/storage/eventstore/sqlite"
 )
 
 // Report is the outcome of a check.
@@ -74,7 +74,7 @@ func OpenOffline(dir string) (o *Offline, err error) {
 	if o.folder, err = openFolder(dir); err != nil {
 		return o, err
 	}
-	if o.events, err = eventstore.Open(o.folder.join(linksFile), eventstore.Options{Logger: slog.Default()}); err != nil {
+	if o.events, err = sqlite.Open(o.folder.join(linksFile), sqlite.Options{Logger: slog.Default()}); err != nil {
 		return o, fmt.Errorf("open the event store: %w", err)
 	}
 	if o.clicks, err = clickstore.Open(o.folder.join(clicksFile), clickstore.Options{}); err != nil {

@@ -13,6 +13,7 @@ import (
 	"snowlink/shortener"
 	"snowlink/storage/clickstore"
 	"snowlink/storage/eventstore"
+	"snowlink/storage/eventstore/sqlite"
 	"snowlink/storage/linkshards"
 	"snowlink/web/api"
 )
@@ -74,7 +75,7 @@ func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
 
 // openTruth opens the event store and the click store.
 func (s *stores) openTruth(cfg config.Config, log *slog.Logger) error {
-	events, err := eventstore.Open(s.folder.join(linksFile), eventstore.Options{Logger: log})
+	events, err := sqlite.Open(s.folder.join(linksFile), sqlite.Options{Logger: log})
 	if err != nil {
 		return fmt.Errorf("open the event store: %w", err)
 	}

@@ -1,14 +1,14 @@
-package eventstore
+package sqlite
 
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"iter"
 	"math"
 
 	"snowlink/shortener"
+	"snowlink/storage/eventstore"
 )
 
 // Events implements shortener.Log.
@@ -52,8 +52,8 @@ func (s *Store) Wait(ctx context.Context, after int64) error {
 		case <-grew:
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-s.closing:
-			return errClosed
+		case <-s.queue.Closing():
+			return eventstore.ErrClosed
 		}
 	}
 }
@@ -87,31 +87,27 @@ func (s *Store) SetCheckpoint(ctx context.Context, name string, position int64) 
 
 // scanEvents reads all rows and closes them.
 func scanEvents(rows *sql.Rows) ([]shortener.Event, error) {
-	defer rows.Close()
 	var events []shortener.Event
-	for rows.Next() {
-		e, err := scanEvent(rows)
+	for e, err := range eachEvent(rows) {
 		if err != nil {
 			return nil, err
 		}
 		events = append(events, e)
 	}
-	return events, rows.Err()
+	return events, nil
 }
 
-func scanEvent(rows *sql.Rows) (shortener.Event, error) {
-	var (
-		e    shortener.Event
-		at   int64
-		data string
-	)
-	err := rows.Scan(&e.Position, &e.ID, &e.Ref.Domain, &e.Ref.Code, &e.Version, &e.Type, &at, &e.Actor, &data)
-	if err != nil {
-		return e, fmt.Errorf("scan event: %w", err)
+// eachEvent yields the rows as events and closes them.
+func eachEvent(rows *sql.Rows) iter.Seq2[shortener.Event, error] {
+	return func(yield func(shortener.Event, error) bool) {
+		defer rows.Close()
+		for rows.Next() {
+			if e, err := eventstore.ScanEvent(rows); !yield(e, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(shortener.Event{}, err)
+		}
 	}
-	e.At = fromMillis(at)
-	if data != "" {
-		e.Data = json.RawMessage(data)
-	}
-	return e, nil
 }

@@ -1,4 +1,4 @@
--- The parts of a list: the first, any of the conditions, and an order.
+-- The parts of a list: the first, any of the conditions, and an order. All stores understand them.
 
 -- name: list
 SELECT id, domain, code, target, title, note, tags, state, redirect_status, starts_at, expires_at, fallback_url,
@@ -25,9 +25,6 @@ state = 2
 
 -- name: list-word
 words LIKE ? ESCAPE '\'
-
--- name: list-tag
-id IN (SELECT link FROM link_tags WHERE tag = ?)
 
 -- name: list-domain
 domain = ?

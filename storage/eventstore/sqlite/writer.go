@@ -1,44 +1,30 @@
-package eventstore
+package sqlite
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
-	"runtime"
 	"time"
-)
 
-// maxGroup bounds the writes that share a transaction, and with them the wait of the first.
-const maxGroup = 256
+	"snowlink/storage/eventstore"
+)
 
 // purgeEvery is how often the writer throws expired idempotency keys away.
 const purgeEvery = time.Minute
 
-// write is one caller's part of a transaction. apply runs in the writer; it is undone alone if it
-// fails, and with all others if the transaction does.
-type write struct {
-	apply func(*writer) error
-	err   error
-	done  chan struct{}
-}
-
-// do has fn run within a transaction of the writer and waits until that is on the disk. Once the
-// writer has taken it up, ctx no longer matters: it was done or it was not, and do tells which.
+// do has fn run within a transaction of the writer and waits until that is on the disk. fn is undone
+// alone if it fails, and with all others if the transaction does. Once the writer has taken it up, ctx
+// no longer matters: it was done or it was not, and do tells which.
 func (s *Store) do(ctx context.Context, doing string, fn func(*writer) error) error {
-	if err := ctx.Err(); err != nil {
+	w, err := s.queue.Hand(ctx, fn)
+	if err != nil {
 		return classify(doing, err)
 	}
-	w := &write{apply: fn, done: make(chan struct{})}
-	select {
-	case s.writes <- w:
-	case <-ctx.Done():
-		return classify(doing, ctx.Err())
-	case <-s.done:
-		return errClosed
-	}
-	<-w.done
-	return classify(doing, w.err)
+	<-w.Done()
+	return classify(doing, w.Err)
 }
+
+type pending = eventstore.Write[func(*writer) error]
 
 // writer owns the connection that writes. Only its goroutine touches it.
 type writer struct {
@@ -78,38 +64,8 @@ var writeStatements = []string{
 	"count-events", "events-by-link", "clear-links", "clear-tags",
 }
 
-// run commits groups of writes until the store closes.
-func (w *writer) run() {
-	defer close(w.store.done)
-	for {
-		select {
-		case <-w.store.closing:
-			return
-		case first := <-w.store.writes:
-			w.settle(w.gather(first))
-		}
-	}
-}
-
-// gather returns first and whoever else is waiting.
-func (w *writer) gather(first *write) []*write {
-	group := []*write{first}
-	// Those just answered by the last transaction are about to come back. Letting them run first
-	// makes one group of what would otherwise be a group of one and a group of the rest.
-	runtime.Gosched()
-	for len(group) < maxGroup {
-		select {
-		case next := <-w.store.writes:
-			group = append(group, next)
-		default:
-			return group
-		}
-	}
-	return group
-}
-
 // settle writes the group and tells each what became of it.
-func (w *writer) settle(group []*write) {
+func (w *writer) settle(group []*pending) {
 	begun := time.Now()
 	err := w.broken
 	if err == nil {
@@ -127,14 +83,13 @@ func (w *writer) settle(group []*write) {
 	}
 	for _, one := range group {
 		if err != nil {
-			one.err = unavailable(err)
+			one.Err = eventstore.Unavailable(err)
 		}
-		close(one.done)
 	}
 }
 
 // transact writes the group in one transaction. An error means that none of it was done.
-func (w *writer) transact(group []*write) (err error) {
+func (w *writer) transact(group []*pending) (err error) {
 	if err := w.exec("begin"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -162,14 +117,14 @@ func (w *writer) transact(group []*write) (err error) {
 
 // attempt applies one write, and undoes it alone if it fails for a reason of its own. The error is a
 // failure of the store, which is everybody's.
-func (w *writer) attempt(one *write) error {
+func (w *writer) attempt(one *pending) error {
 	if err := w.exec("savepoint"); err != nil {
 		return fmt.Errorf("savepoint: %w", err)
 	}
 	before := w.head
-	if one.err = one.apply(w); one.err != nil {
-		if storageFault(one.err) {
-			return one.err
+	if one.Err = one.What(w); one.Err != nil {
+		if storageFault(one.Err) {
+			return one.Err
 		}
 		w.head = before
 		if err := w.exec("undo"); err != nil {

@@ -1,4 +1,4 @@
-package eventstore
+package sqlite
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"snowlink/storage/eventstore"
 )
 
 // Meta returns what is kept under a name. If there is nothing yet, what fresh returns is kept first:
@@ -14,9 +16,6 @@ import (
 func (s *Store) Meta(ctx context.Context, name string, fresh func() []byte) ([]byte, error) {
 	return s.getOrKeep(ctx, "meta", name, fresh, nil)
 }
-
-// SaltLife is how many days a salt is kept after its own.
-const SaltLife = 2
 
 // Salt returns the random salt of a day, "2006-01-02", and draws it if there is none. Drawing one
 // deletes, for good, those of more than SaltLife days before: what was hashed under them can no longer
@@ -32,7 +31,7 @@ func (s *Store) Salt(ctx context.Context, day string) ([]byte, error) {
 		return salt
 	}
 	return s.getOrKeep(ctx, "salt", day, draw, func(w *writer) error {
-		return w.exec("delete-salts", date.AddDate(0, 0, -SaltLife).Format(time.DateOnly))
+		return w.exec("delete-salts", date.AddDate(0, 0, -eventstore.SaltLife).Format(time.DateOnly))
 	})
 }
 

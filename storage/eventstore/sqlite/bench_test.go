@@ -1,4 +1,4 @@
-package eventstore_test
+package sqlite_test
 
 import (
 	"encoding/json"
@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"snowlink/shortener"
-	"snowlink/storage/eventstore"
+	"snowlink/storage/eventstore/sqlite"
 )
 
-func benchStore(b *testing.B) *eventstore.Store {
+func benchStore(b *testing.B) *sqlite.Store {
 	b.Helper()
-	store, err := eventstore.Open(filepath.Join(b.TempDir(), "events.db"), eventstore.Options{})
+	store, err := sqlite.Open(filepath.Join(b.TempDir(), "events.db"), sqlite.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -27,7 +27,7 @@ INSERT INTO events (position, id, domain, code, version, type, at, actor, data)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: event-by-id
-SELECT domain, code, version FROM events WHERE id = ?;
+SELECT domain, code, version, position FROM events WHERE id = ?;
 
 -- name: insert-link
 INSERT INTO links (domain, code, target, title, note, tags, state, redirect_status, starts_at, expires_at,

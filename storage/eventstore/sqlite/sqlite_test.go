@@ -1,4 +1,4 @@
-package eventstore_test
+package sqlite_test
 
 import (
 	"database/sql"
@@ -10,14 +10,15 @@ import (
 
 	"snowlink/shortener"
 	"snowlink/storage/eventstore"
+	"snowlink/storage/eventstore/sqlite"
 	"snowlink/storage/storetest"
 )
 
 func TestConformance(t *testing.T) {
 	storetest.EventStore(t, storetest.EventLogs{
 		Place: func(t testing.TB) string { return filepath.Join(t.TempDir(), "100% of # odd names.db") },
-		Open: func(t testing.TB, place string, now func() time.Time) storetest.EventLog {
-			store, err := eventstore.Open(place, eventstore.Options{Now: now})
+		Open: func(t testing.TB, place string, now func() time.Time) eventstore.Store {
+			store, err := sqlite.Open(place, sqlite.Options{Now: now})
 			if err != nil {
 				t.Fatalf("open: %v", err)
 			}

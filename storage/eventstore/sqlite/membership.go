@@ -1,4 +1,4 @@
-package eventstore
+package sqlite
 
 import (
 	"context"
@@ -33,30 +33,4 @@ func (s *Store) PutMembership(ctx context.Context, epoch uint64, body []byte) er
 		}
 		return w.exec("insert-membership", epoch, body)
 	})
-}
-
-// LinksAfter returns up to limit links with greater ids than id, deleted ones too, in the order of ids.
-// None means that there are no more: a walk over all links begins with 0 and goes on with the id of the
-// last.
-func (s *Store) LinksAfter(ctx context.Context, id int64, limit int) ([]shortener.Link, error) {
-	rows, err := s.reads.get("links-after").QueryContext(ctx, id, limit)
-	if err != nil {
-		return nil, classify("walk the links", err)
-	}
-	defer rows.Close()
-	links := make([]shortener.Link, 0, min(limit, 4096))
-	for rows.Next() {
-		l, err := scanLink(rows)
-		if err != nil {
-			return nil, classify("walk the links", err)
-		}
-		links = append(links, l)
-	}
-	return links, classify("walk the links", rows.Err())
-}
-
-// CountLinks returns how many links there are, deleted ones too.
-func (s *Store) CountLinks(ctx context.Context) (n int64, err error) {
-	err = s.reads.get("count-links").QueryRowContext(ctx).Scan(&n)
-	return n, classify("count the links", err)
 }

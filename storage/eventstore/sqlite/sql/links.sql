@@ -15,3 +15,7 @@ FROM links WHERE id > ? ORDER BY id LIMIT ?;
 
 -- name: count-links
 SELECT count(*) FROM links;
+
+-- name: has-tag
+-- The condition of a list.
+id IN (SELECT link FROM link_tags WHERE tag = ?)
