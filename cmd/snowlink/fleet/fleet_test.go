@@ -60,6 +60,9 @@ type fleet struct {
 	crowd  *crowd
 }
 
+// eventStore is what the fleets keep their links in.
+const eventStore = "sqlite"
+
 // raising is held while a fleet comes up: two at a time could choose the same ports.
 var raising sync.Mutex
 
@@ -74,7 +77,7 @@ func newFleet(t *testing.T, options ...string) *fleet {
 	}
 	f := &fleet{t: t, dir: filepath.Join(folder, t.Name()), binary: binary}
 	t.Cleanup(f.end)
-	args := append([]string{"up", "--binary", binary, "--down-after", "1000", "--failover-timeout", "5000"}, options...)
+	args := append([]string{"up", "--binary", binary, "--down-after", "1000", "--failover-timeout", "5000", "--event-store", eventStore}, options...)
 	f.do(append(args, "--", "--limit-key=0", "--limit-unknown=0", "--log-level=warn")...)
 	raw, err := os.ReadFile(filepath.Join(f.dir, "secret", "admin-key"))
 	if err != nil {

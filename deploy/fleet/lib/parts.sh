@@ -15,7 +15,7 @@ become=() # what runs a command as the user postgres, if this is root
 # parts prints the names of all parts in the order in which they start.
 parts() {
 	local shard
-	[ "$layout" = one ] || echo postgres
+	[ "$event_store" = sqlite ] || echo postgres
 	for shard in $shards $spares; do
 		numbered "redis-$shard" $((replicas + 1))
 	done
@@ -136,7 +136,7 @@ begin_snowlink() {
 		SNOWLINK_REDIS=$(members "$shards")
 		if [ "$layout" != one ]; then
 			export SNOWLINK_CLUSTER_SECRET_FILE=$dir/secret/cluster-secret
-			[ "$role" = edge ] || export SNOWLINK_EVENT_STORE="postgres://snowlink@$host:$(port_of postgres)/postgres?sslmode=disable"
+			[[ $role == edge || $event_store == sqlite ]] || export SNOWLINK_EVENT_STORE="postgres://snowlink@$host:$(port_of postgres)/postgres?sslmode=disable"
 		fi
 		launch "$name" "$binary" serve "${flags[@]}" "${extra[@]}"
 	)
