@@ -234,8 +234,11 @@ func (s *Shards) call(ctx context.Context, on *member, operation string, timeout
 	begun := time.Now()
 	var result string
 	err := on.breaker.Do(ctx, func(ctx context.Context) (err error) {
-		ctx, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
+		if deadline, has := ctx.Deadline(); !has || time.Until(deadline) > timeout { // a second timer would cost a microsecond
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, timeout)
+			defer cancel()
+		}
 		return on.with(func(in *instance) error {
 			result, err = f(ctx, in)
 			return err
