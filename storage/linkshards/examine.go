@@ -2,7 +2,6 @@ package linkshards
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -81,8 +80,9 @@ func (x *examination) reach(ctx context.Context) error {
 
 func (x *examination) unreached(err error) error {
 	var refused redis.Error
-	_, plain := errors.AsType[tls.RecordHeaderError](err)
 	switch {
+	case x.sentinels && errors.Is(err, redis.Nil):
+		return x.refuse("the Sentinels know no primary of that name")
 	case redis.HasErrorPrefix(err, "NOAUTH"):
 		return x.refuse("it wants a password: write it into the address, redis://:password@host:port")
 	case redis.HasErrorPrefix(err, "WRONGPASS"), redis.HasErrorPrefix(err, "AUTH"):
@@ -91,12 +91,12 @@ func (x *examination) unreached(err error) error {
 		return x.refuse("its user may not call INFO, which tells restarts: ACL SETUSER %s +info", x.user())
 	case errors.As(err, &refused):
 		return x.refuse("it answers %q", refused.Error())
-	case plain:
-		return x.refuse("it does not speak TLS: use redis:// instead of rediss://")
 	case x.sentinels:
-		return x.refuse("no primary was reached by these Sentinels; are their addresses, the name of the primary and the passwords right? (%v)", err)
+		return x.refuse("no primary was reached by these Sentinels; are their addresses and passwords right, and is TLS? (%v)", err)
+	case x.client.Options().TLSConfig != nil:
+		return x.refuse("it cannot be reached from here by TLS; use redis:// if it has none (%v)", err)
 	}
-	return x.refuse("it cannot be reached from here (%v)", err)
+	return x.refuse("it cannot be reached from here; use rediss:// if it wants TLS (%v)", err)
 }
 
 func (x *examination) user() string {
