@@ -9,7 +9,8 @@
 //   - one load a key runs at a time;
 //   - an Invalidate or ExpireAll that races a load wins: what was read before it is never a fresh hit
 //     after it;
-//   - when a load fails, an entry that expired less than StaleFor ago answers instead of the error.
+//   - when a load fails, an entry that expired less than StaleFor ago answers instead of the error, and
+//     goes on answering at once while further loads are tried behind its back, one each RetryAfter.
 //     Negative answers are exempt from that: "there is none" is not said for want of an answer;
 //   - keys that are asked for once (a crawl) push out only each other, not what is asked for again.
 //
@@ -52,6 +53,11 @@ type Config[V any] struct {
 	// not at all.
 	StaleFor time.Duration
 
+	// RetryAfter is how long, once a load has failed, a stale entry answers without another attempt. Later
+	// attempts run in the background, one at a time and no two within RetryAfter, until one brings a
+	// value or ExpireAll is called; nobody waits for them. 0 means that each Load tries and waits.
+	RetryAfter time.Duration
+
 	// Now tells the time. nil means a clock of the cache's own that is read once in 10 ms at most.
 	Now func() time.Time
 }
@@ -71,16 +77,17 @@ func (s State) String() string { return [...]string{"miss", "fresh", "stale"}[s]
 
 // A Cache holds values of type V by key. Make one with New. It is safe for concurrent use.
 type Cache[V any] struct {
-	size     func(string, V) int
-	ttl      time.Duration
-	staleFor time.Duration
-	clock    clock
-	seed     maphash.Seed
-	shards   []shard[V]
-	shift    int           // of a hash, to get the index of its shard
-	epoch    atomic.Uint64 // counts the calls of ExpireAll
-	loading  sync.WaitGroup
-	counters counters
+	size       func(string, V) int
+	ttl        time.Duration
+	staleFor   time.Duration
+	retryAfter time.Duration
+	clock      clock
+	seed       maphash.Seed
+	shards     []shard[V]
+	shift      int           // of a hash, to get the index of its shard
+	epoch      atomic.Uint64 // counts the calls of ExpireAll
+	loading    sync.WaitGroup
+	counters   counters
 }
 
 // New returns an empty cache.
@@ -90,13 +97,14 @@ func New[V any](cfg Config[V]) *Cache[V] {
 	}
 	n := shardCount(cfg.Shards, cfg.MaxBytes)
 	c := &Cache[V]{
-		size:     cfg.Size,
-		ttl:      max(0, cfg.TTL),
-		staleFor: max(0, cfg.StaleFor),
-		clock:    newClock(cfg.Now),
-		seed:     maphash.MakeSeed(),
-		shards:   make([]shard[V], n),
-		shift:    64 - bits.Len(uint(n-1)),
+		size:       cfg.Size,
+		ttl:        max(0, cfg.TTL),
+		staleFor:   max(0, cfg.StaleFor),
+		retryAfter: max(0, cfg.RetryAfter),
+		clock:      newClock(cfg.Now),
+		seed:       maphash.MakeSeed(),
+		shards:     make([]shard[V], n),
+		shift:      64 - bits.Len(uint(n-1)),
 	}
 	if c.size == nil {
 		c.size = func(key string, _ V) int { return len(key) }
@@ -213,11 +221,11 @@ func (c *Cache[V]) Wait(ctx context.Context) error {
 	}
 }
 
-// newEntry makes the entry of what f has loaded. Its time runs from the start of the load: the value
+// newEntry makes the entry of what f has brought. Its time runs from the start of the load: the value
 // may have been read as early as that.
-func (c *Cache[V]) newEntry(f *flight[V]) *entry[V] {
-	e := &entry[V]{hash: f.hash, key: f.key, value: f.value, epoch: f.epoch, size: f.size + overhead[V]()}
-	ttl := f.ttl
+func (c *Cache[V]) newEntry(f *flight[V], r result[V]) *entry[V] {
+	e := &entry[V]{hash: f.hash, key: f.key, value: r.value, epoch: f.epoch, size: r.size + overhead[V]()}
+	ttl := r.ttl
 	if ttl == 0 || c.ttl > 0 && ttl > c.ttl {
 		ttl = c.ttl
 	}

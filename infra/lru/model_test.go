@@ -2,6 +2,7 @@ package lru
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -23,6 +24,7 @@ type model struct {
 	now     int64
 	epoch   int
 	serial  int
+	retry   int64 // RetryAfter
 	entries map[string]modelEntry
 	flights map[string]*modelFlight // what a new Load would join
 	open    []*modelFlight
@@ -33,6 +35,10 @@ type modelEntry struct {
 	value               int
 	expires, staleUntil int64
 	epoch               int
+
+	failed      bool // a load of it has, in failedEpoch; the next is due at retry
+	failedEpoch int
+	retry       int64
 }
 
 type modelFlight struct {
@@ -40,6 +46,7 @@ type modelFlight struct {
 	epoch   int
 	start   int64
 	waiters int
+	late    bool // it has let go those who waited
 	outcome chan outcome
 }
 
@@ -47,6 +54,18 @@ type outcome struct {
 	value int
 	ttl   time.Duration
 	err   error
+	late  bool
+}
+
+var errLate = errors.New("takes too long")
+
+// next is what the load returns to the cache.
+func (f *modelFlight) next() (int, time.Duration, error) {
+	o := <-f.outcome
+	if o.late {
+		return 0, 0, &LateError[int]{Err: errLate, Rest: f.next}
+	}
+	return o.value, o.ttl, o.err
 }
 
 type answer struct {
@@ -88,26 +107,58 @@ func (m *model) begin(t *rapid.T) {
 		v, state, err := m.cache.Load(t.Context(), key, func(context.Context) (int, time.Duration, error) {
 			f := &modelFlight{key: key, epoch: epoch, start: now, outcome: make(chan outcome)}
 			began = f
-			o := <-f.outcome
-			return o.value, o.ttl, o.err
+			return f.next()
 		})
 		m.answers <- answer{key, v, state, err}
 	}()
 	synctest.Wait()
-	if v, state := m.worth(key); state == Fresh {
-		m.expect(t, answer{key, v, Fresh, nil})
-		return
-	}
+	v, state := m.worth(key)
+	e := m.entries[key]
+	standsIn := state == Stale && e.failed && e.failedEpoch == m.epoch
 	f := m.flights[key]
-	if joins := f != nil && f.epoch == m.epoch; joins != (began == nil) {
-		t.Fatalf("Load(%s): got a load of its own %t, want %t", key, began != nil, !joins)
+	joins := f != nil && f.epoch == m.epoch
+	if wants := state != Fresh && !joins && (!standsIn || m.now >= e.retry); wants != (began != nil) {
+		t.Fatalf("Load(%s): got a load of its own %t, want %t", key, began != nil, wants)
 	}
 	if began != nil {
 		m.flights[key] = began
 		m.open = append(m.open, began)
 		f = began
 	}
-	f.waiters++
+	switch {
+	case state == Fresh || standsIn:
+		m.expect(t, answer{key, v, state, nil})
+	case f.late:
+		m.expect(t, m.instead(key, errLate))
+	default:
+		f.waiters++
+	}
+}
+
+// instead is the answer in the place of err.
+func (m *model) instead(key string, err error) answer {
+	v, state := m.worth(key)
+	if state != Miss {
+		err = nil
+	}
+	return answer{key, v, state, err}
+}
+
+// late lets go those who wait for a load.
+func (m *model) late(t *rapid.T) {
+	if len(m.open) == 0 {
+		return
+	}
+	f := rapid.SampledFrom(m.open).Draw(t, "flight")
+	if f.late {
+		return
+	}
+	f.late = true
+	f.outcome <- outcome{late: true}
+	synctest.Wait()
+	for ; f.waiters > 0; f.waiters-- {
+		m.expect(t, m.instead(f.key, errLate))
+	}
 }
 
 func (m *model) land(t *rapid.T) {
@@ -120,7 +171,7 @@ func (m *model) land(t *rapid.T) {
 	m.serial++
 	o := outcome{value: m.serial, ttl: rapid.SampledFrom([]time.Duration{0, 0, 5, 40, -1}).Draw(t, "ttl")}
 	if rapid.IntRange(0, 2).Draw(t, "fails") == 0 {
-		o = outcome{err: errDown}
+		o = outcome{ttl: rapid.SampledFrom([]time.Duration{0, 0, -1}).Draw(t, "ttl of the failure"), err: errDown}
 	}
 	f.outcome <- o
 	synctest.Wait()
@@ -130,11 +181,7 @@ func (m *model) land(t *rapid.T) {
 		want.state = Stale
 	}
 	if o.err != nil {
-		v, state := m.worth(f.key)
-		want = answer{f.key, v, state, nil}
-		if state == Miss {
-			want.err = errDown
-		}
+		want = m.instead(f.key, errDown)
 	}
 	for range f.waiters {
 		m.expect(t, want)
@@ -148,6 +195,9 @@ func (m *model) settle(f *modelFlight, o outcome) {
 	}
 	delete(m.flights, f.key)
 	if o.err != nil || o.ttl < 0 {
+		if e, ok := m.entries[f.key]; ok {
+			m.entries[f.key] = m.marked(e, f, o)
+		}
 		return
 	}
 	e := modelEntry{value: o.value, expires: f.start + modelTTL, epoch: f.epoch}
@@ -156,6 +206,16 @@ func (m *model) settle(f *modelFlight, o outcome) {
 		e.expires, e.staleUntil = f.start+int64(o.ttl), 0
 	}
 	m.entries[f.key] = e
+}
+
+// marked is e after a load of it that has brought nothing to keep.
+func (m *model) marked(e modelEntry, f *modelFlight, o outcome) modelEntry {
+	if o.err == nil {
+		e.failed = false
+	} else if m.retry > 0 && (o.ttl >= 0 || e.failed) {
+		e.failed, e.failedEpoch, e.retry = true, f.epoch, m.now+m.retry
+	}
+	return e
 }
 
 func (m *model) expect(t *rapid.T, want answer) {
@@ -210,14 +270,15 @@ func TestCacheIsItsModel(t *testing.T) {
 				entries: map[string]modelEntry{},
 				flights: map[string]*modelFlight{},
 				answers: make(chan answer, 1000),
+				retry:   rapid.SampledFrom([]int64{0, 20}).Draw(t, "retry after"),
 			}
 			defer m.end()
 			m.cache = New(Config[int]{
-				TTL: modelTTL, StaleFor: modelStale, Shards: 2,
+				TTL: modelTTL, StaleFor: modelStale, RetryAfter: time.Duration(m.retry), Shards: 2,
 				Now: func() time.Time { return time.Unix(0, m.now) },
 			})
 			t.Repeat(map[string]func(*rapid.T){
-				"get": m.get, "begin": m.begin, "land": m.land, "advance": m.advance,
+				"get": m.get, "begin": m.begin, "late": m.late, "land": m.land, "advance": m.advance,
 				"invalidate": m.invalidate, "expire all": m.expireAll, "": m.check,
 			})
 		})

@@ -15,10 +15,17 @@ type entry[V any] struct {
 	epoch      uint64
 	size       int64
 
-	hot atomic.Bool // hit since it was last considered for eviction
+	hot    atomic.Bool             // hit since it was last considered for eviction
+	failed atomic.Pointer[failure] // of the last load of it, nil: none since it was stored
 
 	segment    *segment[V] // this and the rest: guarded by the shard
 	prev, next *entry[V]
+}
+
+// A failure makes its entry answer for loads until a time, in the epoch it happened in.
+type failure struct {
+	until int64
+	epoch uint64
 }
 
 func (e *entry[V]) touch() {
