@@ -25,9 +25,11 @@ type instance struct {
 	// verified says that the links of this run were compared with the truth.
 	verified atomic.Bool
 
-	mu    sync.Mutex
-	met   bool   // a connection has told the run
-	runID string // "" if the server does not tell
+	mu      sync.Mutex
+	met     bool   // a connection has told the run
+	runID   string // "" if the server does not tell
+	seen    string // the mark when it was looked at last
+	doubted string // the mark that does not count any more; "" for none
 }
 
 // errOtherInstance refuses a connection. It wraps nothing: go-redis would return that instead.
@@ -132,14 +134,51 @@ func (in *instance) giveUp() {
 
 // judge draws the conclusion from the mark that the instance bears. in.mu is held.
 func (in *instance) judge(mark string) {
-	now := in.runID != "" && mark == in.mark()
-	if was := in.verified.Swap(now); now != was {
-		in.of.opts.Logger.Info("trust in a link shard", "shard", in.of.name, "run", in.runID, "verified", now)
+	in.seen = mark
+	in.conclude(in.runID != "" && strings.HasPrefix(mark, in.mark()) && mark != in.doubted)
+}
+
+// conclude sets whether the instance is verified. in.mu is held.
+func (in *instance) conclude(verified bool) {
+	was := in.verified.Swap(verified)
+	if was == verified {
+		return
+	}
+	in.of.opts.Logger.Info("trust in a link shard", "shard", in.of.name, "run", in.runID, "verified", verified)
+	if was && in.of.opts.OnDoubt != nil {
+		in.of.opts.OnDoubt()
 	}
 }
 
-// mark is what an instance bears whose links were compared with the truth since the shard joined.
-func (in *instance) mark() string { return in.runID + " " + strconv.FormatUint(in.of.spec.Joined, 10) }
+// doubt takes the trust in an instance away that refused a write: for want of a replica or of memory, or
+// because it has become a replica itself. Reads still work there, and would be of links before the edits
+// that were refused. The mark that it bears now never counts again; the Verifier sets another.
+func (in *instance) doubt(err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.doubted == in.seen && !in.verified.Load() {
+		return
+	}
+	in.of.opts.Logger.Warn("a link shard answers, and refuses writes: its links are asked for at the event store", "shard", in.of.name, "error", err)
+	in.doubted = in.seen
+	in.conclude(false)
+}
+
+// refused reports whether err is the refusal of a write by a server that answers reads.
+func refused(err error) bool {
+	for _, prefix := range []string{"NOREPLICAS", "READONLY", "OOM", "MISCONF"} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// mark begins what an instance bears whose links were compared with the truth since the shard joined. A
+// random end tells one comparison from another.
+func (in *instance) mark() string {
+	return in.runID + " " + strconv.FormatUint(in.of.spec.Joined, 10) + " "
+}
 
 // run returns which run of the server this is, "" if that is not known.
 func (in *instance) run() string {

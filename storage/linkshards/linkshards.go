@@ -73,6 +73,9 @@ type Options struct {
 	// OnStale, if not nil, is told when a shard refused a write because it knows of a newer
 	// membership: get that and Adopt it. It must not block.
 	OnStale func()
+	// OnDoubt, if not nil, is told when a shard that was trusted is not any more: what was read from it
+	// lately may be out of date. It must not block, nor call Shards.
+	OnDoubt func()
 	// OnCall, if not nil, is told of each call's operation (get, put, erase, behind), its result (hit,
 	// miss, wrong, unverified, done, stale, refused, error) and how long it took.
 	OnCall func(shard, operation, result string, took time.Duration)
@@ -240,7 +243,9 @@ func (s *Shards) call(ctx context.Context, on *member, operation string, timeout
 			defer cancel()
 		}
 		return on.with(func(in *instance) error {
-			result, err = f(ctx, in)
+			if result, err = f(ctx, in); refused(err) {
+				in.doubt(err)
+			}
 			return err
 		})
 	})

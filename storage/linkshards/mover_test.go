@@ -368,3 +368,56 @@ func TestAShardThatIsEmptiedIsFilled(t *testing.T) {
 	untilHeld(t, s, links...)
 	untilVerified(t, s)
 }
+
+// A primary without a replica answers reads and refuses writes. What it holds is not trusted from then
+// on, edits that it refused are announced by another shard, and it is compared with the truth before it is
+// trusted again.
+func TestAShardThatRefusesWritesIsNotTrusted(t *testing.T) {
+	f := newFleet(t, "a", "b")
+	s := f.join(true)
+	f.verify(s)
+	links := f.fill(s, 200)
+	untilVerified(t, s)
+	heard := make(chan shortener.Ref, 1000)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	reader := f.join(true)
+	connected := make(chan struct{}, 10)
+	go reader.Subscribe(ctx, linkshards.Listener{
+		Changed:   func(ref shortener.Ref, _ int64) { heard <- ref },
+		Connected: func() { connected <- struct{}{} },
+	})
+	receive(t, connected, "a subscription")
+	receive(t, connected, "the other subscription")
+
+	client := redis.NewClient(linkshards.DialOptions("127.0.0.1:" + strconv.Itoa(f.servers["a"].port)))
+	defer client.Close()
+	if err := client.ConfigSet(t.Context(), "min-replicas-to-write", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	var edited shortener.Record
+	for _, link := range links {
+		if s.Owner(link.Ref) == "a" {
+			edited = f.edit(link.Ref)
+			break
+		}
+	}
+	if err := s.Put(t.Context(), edited); err == nil {
+		t.Fatal("a shard that refuses writes has taken one")
+	}
+	if ref := receive(t, heard, "the announcement"); ref != edited.Ref {
+		t.Errorf("announced was %v, want %v", ref, edited.Ref)
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; pause(ctx, 10*time.Millisecond) {
+		if _, err := reader.Get(t.Context(), edited.Ref); errors.Is(err, linkshards.ErrUnverified) {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("get says %v for as long as writes are refused, want ErrUnverified", err)
+		}
+	}
+	if err := client.ConfigSet(t.Context(), "min-replicas-to-write", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	untilHeld(t, reader, edited)
+	untilVerified(t, reader)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -53,7 +54,24 @@ func (s *Shards) write(ctx context.Context, r shortener.Record, channel string) 
 		if (stale || errors.Is(err, errLeft)) && s.view.Load() != v {
 			continue // the membership changed under the call
 		}
+		if err != nil && channel != "" {
+			s.announceElsewhere(ctx, v, w)
+		}
 		return err
+	}
+}
+
+// announceElsewhere announces a link that its shard did not take: edges hear what any shard announces, and
+// must not go on with what they have.
+func (s *Shards) announceElsewhere(ctx context.Context, v *view, w writing) {
+	own := v.place(w.ref).now
+	for _, on := range append(slices.DeleteFunc(slices.Clone(v.all), func(m *member) bool { return m == own }), own) {
+		err := s.call(ctx, on, "announce", s.opts.ReadTimeout, func(ctx context.Context, in *instance) (string, error) {
+			return "done", in.client.Publish(ctx, w.channel, announcement(w.ref, w.version)).Err()
+		})
+		if err == nil {
+			return
+		}
 	}
 }
 

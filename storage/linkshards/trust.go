@@ -2,6 +2,7 @@ package linkshards
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -79,8 +80,12 @@ func (v *view) tooLate() bool {
 
 // look asks what Recheck wants to know of one instance, and sets late if it knows a newer epoch.
 func (in *instance) look(ctx context.Context, epoch uint64, late *atomic.Bool) error {
-	var mark, known, owner *redis.StringCmd
+	var (
+		mark, known, owner *redis.StringCmd
+		write              *redis.BoolCmd // of what is there already, mostly: it tells whether writes are taken
+	)
 	_, err := in.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		write = p.SetNX(ctx, epochKey, formatEpoch(epoch), 0)
 		mark, known, owner = p.Get(ctx, verifiedKey), p.Get(ctx, epochKey), claim(ctx, p, in.of.opts.Installation)
 		return nil
 	})
@@ -93,7 +98,17 @@ func (in *instance) look(ctx context.Context, epoch uint64, late *atomic.Bool) e
 	}
 	in.mu.Lock()
 	in.judge(mark.Val())
+	doubted := in.doubted != "" && in.doubted == mark.Val()
 	in.mu.Unlock()
+	if refused(write.Err()) {
+		in.doubt(write.Err())
+		return write.Err()
+	}
+	if doubted { // writes are taken again: the Verifier is to see that some were missed
+		if err := dropScript.Run(ctx, in.client, []string{verifiedKey}, mark.Val()).Err(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case known.Val() == formatEpoch(epoch):
 		return nil
@@ -289,11 +304,12 @@ func (i *Instance) MarkVerified(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	if err := i.in.client.Set(ctx, verifiedKey, i.in.mark(), 0).Err(); err != nil {
+	mark := i.in.mark() + rand.Text()
+	if err := i.in.client.Set(ctx, verifiedKey, mark, 0).Err(); err != nil {
 		return err
 	}
 	i.in.mu.Lock()
 	defer i.in.mu.Unlock()
-	i.in.judge(i.in.mark())
+	i.in.judge(mark)
 	return nil
 }

@@ -16,9 +16,12 @@ func (s *service) observeShards() shardObserver {
 		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1},
 	}, []string{"shard", "operation", "result"})
 	s.metrics.MustRegister(calls, shardStates{s})
-	return shardObserver{called: func(shard, operation, result string, took time.Duration) {
-		calls.WithLabelValues(shard, operation, result).Observe(took.Seconds())
-	}}
+	return shardObserver{
+		called: func(shard, operation, result string, took time.Duration) {
+			calls.WithLabelValues(shard, operation, result).Observe(took.Seconds())
+		},
+		doubted: s.forget,
+	}
 }
 
 // shardStates collects how each shard is, when it is asked for: shards come and go.

@@ -168,11 +168,12 @@ func (r recordReader) Get(ctx context.Context, ref shortener.Ref) (shortener.Rec
 	return record, err == nil, err
 }
 
-// shardObserver hears of every call of a shard.
+// shardObserver hears of what becomes of the shards.
 type shardObserver struct {
-	called func(shard, operation, result string, took time.Duration)
+	called  func(shard, operation, result string, took time.Duration)
+	doubted func() // what was read of the shards lately may be out of date
 }
 
 func (o shardObserver) options(log *slog.Logger) linkshards.Options {
-	return linkshards.Options{Logger: log, OtherKeys: otherKeys(), OnCall: o.called}
+	return linkshards.Options{Logger: log, OtherKeys: otherKeys(), OnCall: o.called, OnDoubt: o.doubted}
 }

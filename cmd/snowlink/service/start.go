@@ -260,6 +260,13 @@ func (s *service) linkChanged(ref shortener.Ref) {
 	}
 }
 
+// forget has the edge of this process ask again for everything that it has in memory.
+func (s *service) forget() {
+	if s.edge != nil {
+		s.edge.ExpireAll()
+	}
+}
+
 // defaultDomain is the host of the base URL, with its port if it has one.
 func (s *service) defaultDomain() string {
 	u, err := url.Parse(s.base)
@@ -342,11 +349,7 @@ func burstOf(r config.Rate) int {
 func (s *service) run(ln listeners) {
 	b := s.background
 	s.public = ln.public
-	s.shards.run(b, s.linkChanged, func() {
-		if s.edge != nil {
-			s.edge.ExpireAll()
-		}
-	})
+	s.shards.run(b, s.linkChanged, s.forget)
 	if s.shards.follower != nil {
 		s.gauge("snowlink_membership_epoch", "The version of the link shards' membership that this process uses.",
 			func() float64 { return float64(s.shards.links.Epoch()) })
