@@ -47,3 +47,9 @@ func Classify(doing string, err error, away func(error) bool) error {
 	}
 	return wrapped
 }
+
+// UnfinishedCopy is the name in Secrets of the mark that a store has while it is the target of Copy.
+const UnfinishedCopy = "unfinished-copy"
+
+// ErrUnfinishedCopy is the error of opening a store that Copy has begun to fill and not finished.
+var ErrUnfinishedCopy = errors.New("the event store is an unfinished copy of another: finish it by running the same copy again, or empty it")
