@@ -11,7 +11,7 @@ import (
 
 // What a test does is smaller than what it stands for, unless the environment asks for all of it.
 var (
-	seedLinks  = number("FLEET_LINKS", 10_000)
+	seedLinks  = number("FLEET_LINKS", 4000)
 	pauseFor   = time.Duration(number("FLEET_PAUSE_SECONDS", 4)) * time.Second
 	load       = rates{visits: float64(number("FLEET_RATE", 100)), edits: 5, creates: 5}
 	quick      = time.Duration(number("FLEET_P99_MS", 1500)) * time.Millisecond // 100 on a machine that does nothing else

@@ -151,6 +151,9 @@ func last(said []byte, lines int) []byte {
 	return bytes.Join(rows[max(0, len(rows)-lines):], []byte("\n"))
 }
 
+// seedBatch is how many links are made by one call: few enough for a machine that has much to do.
+const seedBatch = 250
+
 // seed makes as many links and gives the fleet a crowd that knows them.
 func (f *fleet) seed(links int) {
 	f.t.Helper()
@@ -164,13 +167,13 @@ func (f *fleet) seed(links int) {
 	for range 4 {
 		makers.Go(func() {
 			for from := range batches {
-				if err := f.seedBatch(from, min(from+1000, links)); err != nil {
+				if err := f.makeSeeds(from, min(from+seedBatch, links)); err != nil {
 					f.t.Error(err)
 				}
 			}
 		})
 	}
-	for from := 0; from < links; from += 1000 {
+	for from := 0; from < links; from += seedBatch {
 		batches <- from
 	}
 	close(batches)
@@ -185,7 +188,7 @@ func (f *fleet) linesTo(address string) *lines {
 	return &lines{address: address, key: f.key, dial: func() (net.Conn, error) { return net.DialTimeout("tcp", address, patience) }}
 }
 
-func (f *fleet) seedBatch(from, to int) error {
+func (f *fleet) makeSeeds(from, to int) error {
 	var links []map[string]string
 	for i := from; i < to; i++ {
 		links = append(links, map[string]string{"code": seedCode(i), "url": nthTarget(seedCode(i), 1)})
