@@ -6,6 +6,7 @@ package config
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -58,6 +59,11 @@ func (c Config) Plays(role string) bool { return slices.Contains(c.Roles, role) 
 
 // Split reports whether other processes play roles that this one does not.
 func (c Config) Split() bool { return len(c.Roles) < 3 }
+
+// Postgres reports whether the event store is a PostgreSQL, which several processes can reach.
+func (c Config) Postgres() bool {
+	return strings.HasPrefix(c.EventStore, "postgres://") || strings.HasPrefix(c.EventStore, "postgresql://")
+}
 
 // Rate is a token bucket as the operator writes it: "1000/s", "10/m:50" with a burst, "0" for no
 // limit at all.

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -157,7 +156,7 @@ func (l *loader) lookup(s setting) (string, Origin) {
 	if v, ok := l.environ(s.env()); ok {
 		return v, FromEnv
 	}
-	if path, ok := l.environ(s.env() + "_FILE"); ok && s.secret {
+	if path, ok := l.environ(s.env() + "_FILE"); ok && s.inFile() {
 		raw, err := os.ReadFile(path)
 		if err != nil {
 			l.fail("%s_FILE: %w", s.env(), err)
@@ -170,38 +169,6 @@ func (l *loader) lookup(s setting) (string, Origin) {
 	return s.fallback, FromDefault
 }
 
-// checkTogether reports values that are right alone and wrong together.
-func (l *loader) checkTogether(c Config) {
-	l.checkSplit(c)
-	if c.APIListen != "" && c.APIListen == c.Listen && c.Plays(Edge) {
-		l.fail("--api-listen and --listen are both %s: give each its own port", c.Listen)
-	}
-}
-
-// checkSplit reports what a process that does not play all roles lacks.
-func (l *loader) checkSplit(c Config) {
-	if len(c.Roles) == 0 || !c.Split() {
-		return
-	}
-	roles := strings.Join(c.Roles, ",")
-	if _, embedded := c.Embedded(); embedded {
-		l.fail("--role %s: the embedded shards belong to one process, and others could not reach them:"+
-			" name shards on Redis by --redis a=redis://host:port,…, or use --role edge,api,worker", roles)
-	}
-	if c.Plays(API) != c.Plays(Worker) {
-		for _, store := range []struct{ flag, kind string }{{"event-store", c.EventStore}, {"click-store", c.ClickStore}} {
-			if store.kind == "sqlite" || store.kind == "duckdb" {
-				l.fail("--role %s: %s belongs to one process, and the api and the worker both need it: use --role api,worker,"+
-					" or a --%s that several processes can reach", roles, store.kind, store.flag)
-			}
-		}
-	}
-	if c.ClusterSecret == "" {
-		l.fail("--role %s: the processes of an installation must know each other: give all of them the same"+
-			" SNOWLINK_CLUSTER_SECRET, of at least %d characters", roles, shortestSecret)
-	}
-}
-
 func known(name string) bool {
 	return slices.ContainsFunc(settings, func(s setting) bool { return s.name == name })
 }
@@ -211,7 +178,7 @@ var clientEnv = []string{"SNOWLINK_CONFIG", "SNOWLINK_SERVER", "SNOWLINK_KEY", "
 
 func knownEnv(name string) bool {
 	return slices.Contains(clientEnv, name) || slices.ContainsFunc(settings, func(s setting) bool {
-		return name == s.env() || s.secret && name == s.env()+"_FILE"
+		return name == s.env() || s.inFile() && name == s.env()+"_FILE"
 	})
 }
 
@@ -226,35 +193,6 @@ func describe(s setting, origin Origin) string {
 		return s.env()
 	}
 	return "--" + s.name
-}
-
-func shown(s setting, text string) string {
-	if s.secret && text != "" {
-		return "[redacted]"
-	}
-	return Redact(text)
-}
-
-// Redact hides the passwords in a list of URLs.
-func Redact(text string) string {
-	parts := strings.Split(text, ",")
-	for i, part := range parts {
-		name, address, named := strings.Cut(part, "=")
-		if !named || !strings.Contains(address, "://") {
-			name, address, named = "", part, false
-		}
-		u, err := url.Parse(address)
-		if err != nil || u.User == nil {
-			continue
-		}
-		if _, has := u.User.Password(); !has {
-			continue
-		}
-		if parts[i] = u.Redacted(); named {
-			parts[i] = name + "=" + parts[i]
-		}
-	}
-	return strings.Join(parts, ",")
 }
 
 // UnknownFlags returns the arguments that look like flags and are none of flags'.

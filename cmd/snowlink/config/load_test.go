@@ -132,6 +132,122 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+func TestPasswordsAreNotShown(t *testing.T) {
+	for text, want := range map[string]string{
+		"embedded:3":              "embedded:3",
+		"redis://h:6379":          "redis://h:6379",
+		"postgres://u:p@h:5432/d": "postgres://u:xxxxx@h:5432/d",
+		"postgres://u:p,q@h1:1,h2:2/d?sslmode=disable":                     "postgres://u:xxxxx@h1:1,h2:2/d?sslmode=disable",
+		"postgres://u@h/d?password=p&x=y":                                  "postgres://u@h/d?password=xxxxx&x=y",
+		"postgres://u:%zz@h":                                               "postgres://u:xxxxx@h",
+		"postgres://u:a/b?c@h":                                             "postgres://u:xxxxx@h",
+		"a=redis://u:p,q@h:1,b=rediss://:r@h:2/0":                          "a=redis://u:xxxxx@h:1,b=rediss://:xxxxx@h:2/0",
+		"a=redis+sentinel://u:p@h:1,h:2/m?sentinel_password=s,b=redis://h": "a=redis+sentinel://u:xxxxx@h:1,h:2/m?sentinel_password=xxxxx,b=redis://h",
+	} {
+		if got := config.Redact(text); got != want {
+			t.Errorf("Redact(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestAddressesMayStandInFiles(t *testing.T) {
+	const address = "postgres://snow:hunter2@db/links"
+	for env, got := range map[string]func(config.Config) string{
+		"SNOWLINK_EVENT_STORE_FILE":  func(c config.Config) string { return c.EventStore },
+		"SNOWLINK_COORDINATION_FILE": func(c config.Config) string { return c.Coordination },
+		"SNOWLINK_REDIS_FILE":        func(c config.Config) string { return c.Redis },
+	} {
+		want := map[string]string{"SNOWLINK_EVENT_STORE_FILE": address, "SNOWLINK_COORDINATION_FILE": "redis://:hunter2@r", "SNOWLINK_REDIS_FILE": "a=redis://:hunter2@r"}[env]
+		cfg, values, err := load(t, map[string]string{env: file(t, want+"\n")})
+		if err != nil {
+			t.Errorf("%s: %v", env, err)
+			continue
+		}
+		if got(cfg) != want {
+			t.Errorf("%s: got %q, want the content of the file", env, got(cfg))
+		}
+		for _, v := range values {
+			if strings.Contains(v.Text, "hunter2") {
+				t.Errorf("%s is shown as %q, want no password", v.Name, v.Text)
+			}
+		}
+	}
+}
+
+func TestRolesThatSplit(t *testing.T) {
+	const (
+		shards   = "--redis=a=redis://h1:6379,b=redis://h2:6379"
+		postgres = "--event-store=postgres://u:hunter2@h/d"
+		secret   = "--cluster-secret=0123456789abcdef"
+	)
+	for _, tc := range []struct {
+		name string
+		args []string
+		want []string // in the error; none: it is accepted
+	}{
+		{"all roles on embedded stores", nil, nil},
+		{"all roles on PostgreSQL", []string{postgres}, nil},
+		{"an edge alone needs no store", []string{"--role=edge", shards, secret}, nil},
+		{"api and worker share SQLite and DuckDB", []string{"--role=api,worker", shards, secret}, nil},
+		{"so do edge, api and worker under any order of names", []string{"--role=worker,edge,api", shards}, nil},
+		{"api and worker on PostgreSQL", []string{"--role=api,worker", shards, secret, postgres}, nil},
+		{"an edge on embedded shards", []string{"--role=edge", secret}, []string{"--role edge", "embedded shards belong to one process", "--redis a=redis://"}},
+		{"api and worker on embedded shards", []string{"--role=api,worker", secret}, []string{"--role api,worker", "embedded shards belong to one process"}},
+		{"an edge without a secret", []string{"--role=edge", shards}, []string{"--role edge", "SNOWLINK_CLUSTER_SECRET", "16 characters"}},
+		{"a short secret", []string{"--role=edge", shards, "--cluster-secret=short"}, []string{"at least 16 characters"}},
+		{"an api on SQLite", []string{"--role=api", shards, secret}, []string{"--role api: sqlite belongs to one process", "postgres://", "--role api: duckdb belongs to one process", "clickhouse://"}},
+		{"a worker on SQLite", []string{"--role=worker", shards, secret}, []string{"--role worker: sqlite", "--role worker: duckdb"}},
+		{"edge and api without the worker", []string{"--role=edge,api", shards, secret}, []string{"--role api,edge: sqlite"}},
+		{"edge and worker without the api", []string{"--role=edge,worker", shards, secret}, []string{"--role edge,worker: duckdb"}},
+		{"an api on PostgreSQL and DuckDB", []string{"--role=api", shards, secret, postgres}, []string{"--role api: duckdb belongs to one process"}},
+		{"everything wrong at once", []string{"--role=api"}, []string{"embedded shards", "sqlite", "duckdb", "SNOWLINK_CLUSTER_SECRET"}},
+		{"no role", []string{"--role="}, []string{"name at least one of edge, api, worker"}},
+		{"a store nobody knows", []string{"--event-store=mysql://u:hunter2@h"}, []string{"mysql://u:xxxxx@h", "postgres://"}},
+		{"clicks in ClickHouse", []string{"--click-store=clickhouse://u:hunter2@h"}, []string{"clickhouse://u:xxxxx@h", "duckdb only"}},
+		{"coordination that is no Redis", []string{"--coordination=http://h"}, []string{"redis://host:port"}},
+		{"an address nobody can reach", []string{"--advertise=:8081"}, []string{"others can reach"}},
+		{"one port for two listeners", []string{"--api-listen=:8080"}, []string{"--api-listen and --listen are both :8080"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, _, err := load(t, nil, tc.args...)
+			if len(tc.want) == 0 {
+				if err != nil {
+					t.Fatalf("refused: %v", err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatalf("accepted, want an error with %q", tc.want)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error does not say %q:\n%v", want, err)
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error holds a password:\n%v", err)
+			}
+		})
+	}
+}
+
+func TestTheAPIListensWhenOthersAreEdges(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{nil, ""},
+		{[]string{"--api-listen=:1"}, ":1"},
+		{[]string{"--role=api,worker", "--redis=a=redis://h", "--cluster-secret=0123456789abcdef"}, ":8081"},
+		{[]string{"--role=edge", "--redis=a=redis://h", "--cluster-secret=0123456789abcdef"}, ""},
+	} {
+		cfg, _, err := load(t, nil, tc.args...)
+		if err != nil || cfg.APIListen != tc.want {
+			t.Errorf("%q: APIListen = %q, %v, want %q", tc.args, cfg.APIListen, err, tc.want)
+		}
+	}
+}
+
 func TestCorruptFileNamesThePlace(t *testing.T) {
 	_, _, err := load(t, nil, "--config", file(t, "listen = \":1\"\nlisten = = 2\n"))
 	if err == nil || !strings.Contains(err.Error(), "line 2") {

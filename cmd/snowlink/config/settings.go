@@ -8,9 +8,13 @@ type setting struct {
 	name     string
 	fallback string
 	usage    string
-	secret   bool
+	secret   bool // never shown
+	address  bool // shown without the passwords it may hold
 	apply    func(c *Config, value string) error
 }
+
+// inFile reports whether the value may stand in a file of its own, which SNOWLINK_…_FILE names.
+func (s setting) inFile() bool { return s.secret || s.address }
 
 // env returns the name of the setting's environment variable.
 func (s setting) env() string {
@@ -19,7 +23,7 @@ func (s setting) env() string {
 
 // settings is the one list of everything that can be configured, in the order in which it is shown.
 var settings = []setting{
-	{name: "role", fallback: "edge,api,worker", usage: "roles this process plays", apply: applyRoles},
+	{name: "role", fallback: "edge,api,worker", usage: "roles this process plays; others need the same cluster-secret, redis and coordination", apply: applyRoles},
 	{name: "listen", fallback: ":8080", usage: "address of the public listener", apply: listener(func(c *Config) *string { return &c.Listen })},
 	{name: "api-listen", fallback: "", usage: "address of the api role; in memory when one process plays all roles, else :8081", apply: applyAPIListen},
 	{name: "advertise", fallback: "", usage: "host:port under which edges reach the api role; its listener if not given", apply: applyAdvertise},
@@ -28,10 +32,10 @@ var settings = []setting{
 	{name: "data-dir", fallback: "./data", usage: "folder of the embedded stores and of the click spool", apply: nonEmpty(func(c *Config) *string { return &c.DataDir })},
 	{name: "base-url", fallback: "", usage: "what short URLs begin with, https://sho.rt; from the listener if not given", apply: applyBaseURL},
 	{name: "domains", fallback: "", usage: "further hosts that links may belong to, by commas", apply: applyDomains},
-	{name: "redis", fallback: "embedded:3", usage: "link shards: embedded:N, or a=redis://host:port,b=redis://…", apply: applyRedis},
-	{name: "coordination", fallback: "", usage: "Redis of leases, locks and the registry, redis://host:port; the first shard if not given", apply: applyCoordination},
-	{name: "event-store", fallback: "sqlite", usage: "where links are kept: sqlite (in the data folder)", apply: applyEventStore},
-	{name: "click-store", fallback: "duckdb", usage: "where clicks are kept: duckdb (in the data folder)", apply: applyClickStore},
+	{name: "redis", fallback: "embedded:3", usage: "link shards: embedded:N, or a=redis://host:port,b=redis://…", address: true, apply: applyRedis},
+	{name: "coordination", fallback: "", usage: "Redis of leases, locks and the registry, redis://host:port; the first shard if not given", address: true, apply: applyCoordination},
+	{name: "event-store", fallback: "sqlite", usage: "where links are kept: sqlite (in the data folder), or postgres://user:password@host/database", address: true, apply: applyEventStore},
+	{name: "click-store", fallback: "duckdb", usage: "where clicks are kept: duckdb (in the data folder)", address: true, apply: applyClickStore},
 	{name: "geo-db", fallback: "", usage: "path of an MMDB with countries or cities; reloaded when it changes", apply: applyGeoDB},
 	{name: "trusted-proxies", fallback: "", usage: "networks whose X-Forwarded-For is believed, by commas", apply: applyTrustedProxies},
 	{name: "admin-key", fallback: "", usage: "an owner key to accept (slk_…); the first start makes one if not given", secret: true, apply: applyAdminKey},

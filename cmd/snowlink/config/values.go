@@ -26,7 +26,7 @@ func list(value string) []string {
 func applyRoles(c *Config, value string) error {
 	c.Roles = list(value)
 	for _, r := range c.Roles {
-		if r != "edge" && r != "api" && r != "worker" {
+		if r != Edge && r != API && r != Worker {
 			return fmt.Errorf("%q is not a role: use edge, api, worker", r)
 		}
 	}
@@ -89,10 +89,10 @@ func applyClusterSecret(c *Config, value string) error {
 }
 
 func applyCoordination(c *Config, value string) error {
-	if c.Coordination = value; value != "" && !strings.Contains(value, "://") {
-		return fmt.Errorf("%q: use redis://host:port, or redis+sentinel://host,host/master", Redact(value))
+	if c.Coordination = value; value == "" || isAddress(value, "redis", "rediss", "redis+sentinel", "rediss+sentinel", "unix") {
+		return nil
 	}
-	return nil // the address is checked by those who dial it
+	return fmt.Errorf("%q: use redis://host:port, or redis+sentinel://host,host/master", Redact(value))
 }
 
 func nonEmpty(field func(*Config) *string) func(*Config, string) error {
@@ -146,25 +146,31 @@ func applyRedis(c *Config, value string) error {
 		return nil
 	}
 	if value == "" || !strings.Contains(value, "=") {
-		return fmt.Errorf("%q: use embedded:N, or named shards a=redis://host:port,b=redis://…", value)
+		return fmt.Errorf("%q: use embedded:N, or named shards a=redis://host:port,b=redis://…", Redact(value))
 	}
 	return nil // the shards' addresses are checked by those who dial them
 }
 
 func applyEventStore(c *Config, value string) error {
-	c.EventStore = value
-	if value != "sqlite" {
-		return fmt.Errorf("%q: this version keeps links in sqlite only", Redact(value))
+	if c.EventStore = value; value == SQLite || isAddress(value, "postgres", "postgresql") {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%q: use sqlite, or postgres://user:password@host:port/database", Redact(value))
 }
 
 func applyClickStore(c *Config, value string) error {
 	c.ClickStore = value
-	if value != "duckdb" {
+	if value != DuckDB {
 		return fmt.Errorf("%q: this version keeps clicks in duckdb only", Redact(value))
 	}
 	return nil
+}
+
+// isAddress reports whether value looks like an address of one of the schemes; the rest is checked by
+// those who dial it.
+func isAddress(value string, schemes ...string) bool {
+	scheme, rest, ok := strings.Cut(value, "://")
+	return ok && rest != "" && slices.Contains(schemes, scheme)
 }
 
 func applyGeoDB(c *Config, value string) error {
