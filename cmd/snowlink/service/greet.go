@@ -54,5 +54,8 @@ func (s *service) describeStores() string {
 	if s.stores.events == nil {
 		return fmt.Sprintf("clicks on their way under %s, %s", s.cfg.DataDir, links)
 	}
+	if s.cfg.Postgres() {
+		return fmt.Sprintf("links in PostgreSQL, clicks in DuckDB under %s, %s", s.cfg.DataDir, links)
+	}
 	return fmt.Sprintf("links in SQLite and clicks in DuckDB under %s, %s", s.cfg.DataDir, links)
 }

@@ -28,6 +28,19 @@ type Host struct {
 	Stopping <-chan struct{} // closed when the process is told to stop; Run sets it
 }
 
+// untilStopped returns a context for what a start waits for, which ends when the process is told to stop.
+func (h Host) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-h.Stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 // Run serves until ctx ends or the process is told to stop (SIGTERM, SIGINT), and then drains. A
 // second signal ends the process at once. The error is nil after an orderly stop.
 func Run(ctx context.Context, cfg config.Config, host Host) error {

@@ -145,7 +145,9 @@ func start(ctx context.Context, cfg config.Config, host Host) (_ *service, err e
 
 // open opens the stores, and finds the shards and the other processes.
 func (s *service) open(ctx context.Context) (err error) {
-	if s.stores, err = openStores(s.cfg, s.host.Logger); err != nil {
+	waiting, enough := s.host.untilStopped(ctx)
+	defer enough()
+	if s.stores, err = openStores(waiting, s.cfg, s.host.Logger); err != nil {
 		return err
 	}
 	if s.identity, err = s.stores.folder.identity(); err != nil {

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"snowlink/cmd/snowlink/config"
 	"snowlink/infra/spool"
 	"snowlink/shortener"
 	"snowlink/storage/clickstore"
 	"snowlink/storage/eventstore"
+	"snowlink/storage/eventstore/postgres"
 	"snowlink/storage/eventstore/sqlite"
 	"snowlink/storage/linkshards"
 	"snowlink/web/api"
@@ -52,7 +54,7 @@ type stores struct {
 
 // openStores takes the data folder and opens what the roles need. What was opened before an error is
 // closed.
-func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
+func openStores(ctx context.Context, cfg config.Config, log *slog.Logger) (s *stores, err error) {
 	s = &stores{}
 	defer func() {
 		if err != nil {
@@ -63,7 +65,7 @@ func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
 		return s, err
 	}
 	if cfg.Plays(config.API) || cfg.Plays(config.Worker) {
-		if err := s.openTruth(cfg, log); err != nil {
+		if err := s.openTruth(ctx, cfg, log); err != nil {
 			return s, err
 		}
 	}
@@ -74,17 +76,50 @@ func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
 }
 
 // openTruth opens the event store and the click store.
-func (s *stores) openTruth(cfg config.Config, log *slog.Logger) error {
-	events, err := sqlite.Open(s.folder.join(linksFile), sqlite.Options{Logger: log})
-	if err != nil {
+func (s *stores) openTruth(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
+	if err = s.openEvents(ctx, cfg, log); err != nil {
 		return fmt.Errorf("open the event store: %w", err)
 	}
-	s.events = events
 	s.clicks, err = clickstore.Open(s.folder.join(clicksFile), clickstore.Options{MemoryLimit: cfg.ClickMemory, Threads: cfg.ClickThreads})
 	if err != nil {
 		return fmt.Errorf("open the click store: %w", err)
 	}
 	return nil
+}
+
+func (s *stores) openEvents(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	if cfg.Postgres() {
+		events, err := openPostgres(ctx, cfg.EventStore, log)
+		if err == nil {
+			s.events = events
+		}
+		return err
+	}
+	events, err := sqlite.Open(s.folder.join(linksFile), sqlite.Options{Logger: log})
+	if err == nil {
+		s.events = events
+	}
+	return err
+}
+
+// openPostgres opens the event store of a fleet. A database that does not answer is waited for until ctx
+// ends: one that is being started, or fails over, comes back.
+func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgres.Store, error) {
+	for waited := 0; ; waited++ {
+		events, err := postgres.Open(ctx, url, postgres.Options{Logger: log})
+		if err == nil {
+			return events, nil
+		}
+		if shortener.KindOf(err) != shortener.Unavailable {
+			return nil, err
+		}
+		if waited%10 == 0 {
+			log.Warn("the event store does not answer; this process waits for it", "error", err)
+		}
+		if pause(ctx, time.Second); ctx.Err() != nil {
+			return nil, err
+		}
+	}
 }
 
 func (s *stores) openSpool(cfg config.Config, log *slog.Logger) (err error) {
