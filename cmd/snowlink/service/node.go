@@ -18,15 +18,21 @@ import (
 const (
 	nodePrefix = "node:" // followed by the installation
 	nodeTTL    = 15 * time.Second
+
+	leaseCall = 500 * time.Millisecond // for one attempt to take a number
+
+	// silence is for how long the last failure to ask for the number says that nobody else can: it is
+	// asked for about every second. Who slept must ask first.
+	silence = 6 * time.Second
 )
 
 // nodeCodes generates codes under a leased node number. A number that was lost to somebody is not used
 // any more: two processes with one number would give the same codes. While the coordination store cannot
-// be asked nobody can take the number, and it is kept: links are made on. Should that store come back
-// empty and give the number away before it is taken again, the event store still refuses a code twice, and
-// the next one is tried.
+// be asked nobody can take the number, and it is kept: links are made on. When that store is back the same
+// number is taken if it is free, else another. Should somebody have got the number meanwhile, the event
+// store still refuses a code twice, and the next one is tried.
 type nodeCodes struct {
-	client    *redis.Client
+	client    redis.Scripter
 	prefix    string // of the slots
 	key       []byte
 	notBefore time.Time
@@ -39,12 +45,25 @@ type leasedCodes struct {
 	*shortener.Codes
 	node  int
 	lease *lock.Lease // nil: the number is configured
-	alone atomic.Bool // the store of the lease does not answer
+
+	refused atomic.Bool               // all numbers are held by others
+	asked   atomic.Pointer[time.Time] // when a number was last asked for in vain, with no answer
 }
 
-// usable reports whether nobody else can have the number.
+// usable reports whether nobody else can have the number, as far as can be known. A lease that was lost in
+// silence goes on for as long as the silence does; one that was lost by an answer is somebody else's.
 func (l *leasedCodes) usable() bool {
-	return l.lease == nil || l.alone.Load() || l.lease.Context().Err() == nil
+	if l.lease == nil || l.lease.Context().Err() == nil {
+		return true
+	}
+	last := l.lease.Silent()
+	if last.IsZero() || l.refused.Load() {
+		return false
+	}
+	if asked := l.asked.Load(); asked != nil {
+		last = *asked
+	}
+	return time.Since(last) < silence
 }
 
 // Next returns a new identifier and its code.
@@ -70,12 +89,17 @@ func (n *nodeCodes) fix(node int) error {
 
 // lease takes a number and makes the generator for it, or goes on with the one there is for that number.
 func (n *nodeCodes) lease(ctx context.Context) (*leasedCodes, error) {
-	held, node, err := lock.AcquireSlot(ctx, n.client, n.prefix, shortener.MaxNode+1, nodeTTL)
+	attempt, cancel := context.WithTimeout(ctx, leaseCall)
+	defer cancel()
+	last, wanted := n.current.Load(), 0
+	if last != nil {
+		wanted = last.node
+	}
+	held, node, err := lock.AcquireSlot(attempt, n.client, n.prefix, shortener.MaxNode+1, wanted, nodeTTL)
 	if err != nil {
 		return nil, fmt.Errorf("lease a node number: %w", err)
 	}
 	next := &leasedCodes{node: node, lease: held}
-	last := n.current.Load()
 	if last != nil && last.node == node {
 		next.Codes = last.Codes
 	} else {
@@ -93,15 +117,15 @@ func (n *nodeCodes) lease(ctx context.Context) (*leasedCodes, error) {
 // run takes a number and keeps it, and takes another one if it is lost, until ctx ends. It gives the
 // number back then.
 func (n *nodeCodes) run(ctx context.Context) error {
-	for silent := false; ctx.Err() == nil; {
+	for said := false; ctx.Err() == nil; {
 		held, err := n.lease(ctx)
 		if err != nil {
-			n.unleased(err, silent)
-			silent = true
+			n.unleased(err, said)
+			said = true
 			pause(ctx, time.Second)
 			continue
 		}
-		silent = false
+		said = false
 		err = held.lease.Run(ctx)
 		if ctx.Err() != nil {
 			release, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -114,14 +138,15 @@ func (n *nodeCodes) run(ctx context.Context) error {
 }
 
 // unleased says that there is no lease, and keeps the number if nobody can have it.
-func (n *nodeCodes) unleased(err error, silent bool) {
-	alone := !errors.Is(err, lock.ErrHeld)
+func (n *nodeCodes) unleased(err error, said bool) {
 	last := n.current.Load()
 	if last != nil {
-		last.alone.Store(alone)
+		now := time.Now()
+		last.asked.Store(&now)
+		last.refused.Store(errors.Is(err, lock.ErrHeld))
 	}
-	if !silent {
-		n.log.Warn("no lease on a node number", "links_are_made", alone && last != nil, "error", err)
+	if !said {
+		n.log.Warn("no lease on a node number", "links_are_made", last != nil && last.usable(), "error", err)
 	}
 }
 
