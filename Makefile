@@ -55,7 +55,7 @@ verify: ## The promises alone: layout, and links and clicks through five kill -9
 	$(GO) test -count=1 -v -run='^Test(Arrows|Durability)' ./cmd/snowlink
 
 packages:
-	@.ci/packages gcc:gcc g++:g++ redis-server:redis-server clickhouse-server:clickhouse-server
+	@.ci/packages gcc:gcc g++:g++ redis-server:redis-server redis-sentinel:redis-sentinel initdb:postgresql clickhouse-server:clickhouse-server
 
 clean:
 	rm -rf bin
