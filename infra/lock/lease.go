@@ -21,9 +21,10 @@ type Lease struct {
 	ctx    context.Context // until the lease is lost or released
 	cancel context.CancelCauseFunc
 
-	mu    sync.Mutex
-	until time.Time   // when it runs out, if it is not renewed
-	timer *time.Timer // calls expire then
+	mu     sync.Mutex
+	until  time.Time   // when it runs out, if it is not renewed
+	silent time.Time   // when Redis failed to answer last; zero if it has answered since
+	timer  *time.Timer // calls expire then
 }
 
 // newLease returns a lease whose time runs from asked, when Redis was asked for it.
@@ -42,6 +43,14 @@ func (l *Lease) Context() context.Context { return l.ctx }
 
 // Lost is closed once the lease is lost or released.
 func (l *Lease) Lost() <-chan struct{} { return l.ctx.Done() }
+
+// Silent returns when Redis last failed to answer a renewal; the zero time if it answered the last one. A lease
+// that runs out in silence is lost, and yet nobody may have been given the name.
+func (l *Lease) Silent() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.silent
+}
 
 // Run renews the lease every third of its ttl until it is lost, which is ErrLost, or until it is released
 // or ctx ends, which is nil. When ctx ends the lease lives on until it is released or runs out.
@@ -76,14 +85,16 @@ func (l *Lease) renew(ctx context.Context) error {
 	defer cancel()
 	asked := time.Now()
 	ok, err := renewScript.Run(ctx, l.client, []string{l.key}, l.value, l.ttl.Milliseconds()).Int64()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err != nil {
+		l.silent = time.Now()
 		return fmt.Errorf("renew %s: %w", l.key, err)
 	}
+	l.silent = time.Time{}
 	if ok == 0 {
 		return ErrLost
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.until = asked.Add(l.ttl)
 	l.timer.Reset(time.Until(l.until))
 	return nil

@@ -63,20 +63,31 @@ func Acquire(ctx context.Context, client redis.Scripter, name string, ttl time.D
 	return lease, nil
 }
 
-// AcquireSlot leases the lowest free one of n slots, numbered from 0. It is like Acquire otherwise. A slot
-// that was released is free at once, one whose holder died when its ttl has passed.
-func AcquireSlot(ctx context.Context, client redis.Scripter, prefix string, n int, ttl time.Duration) (*Lease, int, error) {
-	keys := make([]string, n)
-	for i := range keys {
-		keys[i] = slotKey(prefix, i)
+// AcquireSlot leases one of n slots, numbered from 0: the wanted one if it is free, else the lowest free
+// one. It is like Acquire otherwise. A slot that was released is free at once, one whose holder died when
+// its ttl has passed.
+func AcquireSlot(ctx context.Context, client redis.Scripter, prefix string, n, wanted int, ttl time.Duration) (*Lease, int, error) {
+	slots := make([]int, 0, n)
+	if wanted >= 0 && wanted < n {
+		slots = append(slots, wanted)
 	}
-	lease, slot, err := acquire(ctx, client, keys, fenceKey(prefix), ttl)
+	for slot := range n {
+		if slot != wanted {
+			slots = append(slots, slot)
+		}
+	}
+	keys := make([]string, n)
+	for i, slot := range slots {
+		keys[i] = slotKey(prefix, slot)
+	}
+	lease, place, err := acquire(ctx, client, keys, fenceKey(prefix), ttl)
 	if err != nil {
 		return nil, 0, fmt.Errorf("acquire one of %d slots %s: %w", n, prefix, err)
 	}
-	return lease, slot, nil
+	return lease, slots[place], nil
 }
 
+// acquire leases the first key that is free, and returns its place.
 func acquire(ctx context.Context, client redis.Scripter, keys []string, fence string, ttl time.Duration) (*Lease, int, error) {
 	if ttl < time.Millisecond {
 		return nil, 0, fmt.Errorf("lock: time to live %v, want at least 1ms", ttl)
@@ -94,8 +105,8 @@ func acquire(ctx context.Context, client redis.Scripter, keys []string, fence st
 	if reply[0] == 0 {
 		return nil, 0, ErrHeld
 	}
-	slot := int(reply[0]) - 1
-	return newLease(client, keys[slot], value(token, reply[1]), reply[1], ttl, asked), slot, nil
+	place := int(reply[0]) - 1
+	return newLease(client, keys[place], value(token, reply[1]), reply[1], ttl, asked), place, nil
 }
 
 func newToken() string {

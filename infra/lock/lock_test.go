@@ -178,25 +178,30 @@ func testAskedTwice(t *testing.T, s server) {
 func testSlots(t *testing.T, s server) {
 	var leases []*Lease
 	for want := range 3 {
-		l, slot, err := AcquireSlot(t.Context(), s.client, "node", 3, time.Second)
+		l, slot, err := AcquireSlot(t.Context(), s.client, "node", 3, 0, time.Second)
 		if err != nil || slot != want {
 			t.Fatalf("AcquireSlot: got slot %d, %v; want %d", slot, err, want)
 		}
 		leases = append(leases, l)
 	}
-	if _, _, err := AcquireSlot(t.Context(), s.client, "node", 3, time.Minute); !errors.Is(err, ErrHeld) {
+	if _, _, err := AcquireSlot(t.Context(), s.client, "node", 3, 0, time.Minute); !errors.Is(err, ErrHeld) {
 		t.Fatalf("AcquireSlot of three held: got %v, want ErrHeld", err)
 	}
-	if _, _, err := AcquireSlot(t.Context(), s.client, "node", 0, time.Minute); !errors.Is(err, ErrHeld) {
+	if _, _, err := AcquireSlot(t.Context(), s.client, "node", 0, 0, time.Minute); !errors.Is(err, ErrHeld) {
 		t.Fatalf("AcquireSlot of none: got %v, want ErrHeld", err)
 	}
 	s.pass(1100 * time.Millisecond)
-	l, slot, err := AcquireSlot(t.Context(), s.client, "node", 3, time.Minute)
+	l, slot, err := AcquireSlot(t.Context(), s.client, "node", 3, 0, time.Minute)
 	if err != nil || slot != 0 {
 		t.Fatalf("AcquireSlot after all ran out: got slot %d, %v; want 0", slot, err)
 	}
 	if l.Fence() <= leases[2].Fence() {
 		t.Fatalf("fence: got %d, want more than %d", l.Fence(), leases[2].Fence())
+	}
+	for _, c := range []struct{ wanted, got int }{{2, 2}, {2, 1}} { // free, and held by now
+		if _, slot, err := AcquireSlot(t.Context(), s.client, "node", 3, c.wanted, time.Minute); err != nil || slot != c.got {
+			t.Fatalf("AcquireSlot that wants %d: got slot %d, %v; want %d", c.wanted, slot, err, c.got)
+		}
 	}
 }
 
@@ -205,7 +210,7 @@ func testRaceForSlots(t *testing.T, s server) {
 	var mu sync.Mutex
 	held := map[int]bool{}
 	race := func() error {
-		l, slot, err := AcquireSlot(t.Context(), s.client, "node", slots, time.Minute)
+		l, slot, err := AcquireSlot(t.Context(), s.client, "node", slots, 0, time.Minute)
 		if errors.Is(err, ErrHeld) {
 			return nil
 		}
@@ -236,7 +241,7 @@ func testRaceForSlots(t *testing.T, s server) {
 	// And when nobody lets go, each slot has one holder and the others none.
 	taken, refused := make(chan int, racers), make(chan struct{}, racers)
 	inParallel(t, racers, func() error {
-		_, slot, err := AcquireSlot(t.Context(), s.client, "fixed", slots, time.Minute)
+		_, slot, err := AcquireSlot(t.Context(), s.client, "fixed", slots, 0, time.Minute)
 		if errors.Is(err, ErrHeld) {
 			refused <- struct{}{}
 			return nil

@@ -47,6 +47,24 @@ func TestDeadRedisIsAnErrorAndALossWhenTheTimeIsUp(t *testing.T) {
 	if over := time.Until(l.expiry()); over > 0 {
 		t.Fatalf("lost %v before the time was up", over)
 	}
+	if since := time.Since(l.Silent()); since > time.Second {
+		t.Fatalf("Redis was silent %v ago, want it to be known that it still is", since)
+	}
+}
+
+func TestALeaseThatIsTakenAwayIsNotLostInSilence(t *testing.T) {
+	m, client := startMiniredis(t)
+	l, err := Acquire(t.Context(), client, "job", 300*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.FlushAll()
+	if err := l.Run(t.Context()); !errors.Is(err, ErrLost) {
+		t.Fatalf("Run on an emptied Redis: got %v, want ErrLost", err)
+	}
+	if !l.Silent().IsZero() {
+		t.Fatalf("Silent: got %v, want none: Redis has answered", l.Silent())
+	}
 }
 
 // scripted answers scripts as told, on the clock of a bubble.

@@ -143,7 +143,9 @@ func (n *nodeCodes) unleased(err error, said bool) {
 	if last != nil {
 		now := time.Now()
 		last.asked.Store(&now)
-		last.refused.Store(errors.Is(err, lock.ErrHeld))
+		if errors.Is(err, lock.ErrHeld) {
+			last.refused.Store(true)
+		}
 	}
 	if !said {
 		n.log.Warn("no lease on a node number", "links_are_made", last != nil && last.usable(), "error", err)
