@@ -45,7 +45,7 @@ func hot(tb testing.TB) *Edge {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if _, err := e.load(shortener.Ref{Code: "abc"}, false); err != nil {
+	if _, _, err := e.load(shortener.Ref{Code: "abc"}, false); err != nil {
 		tb.Fatal(err)
 	}
 	return e

@@ -4,8 +4,11 @@
 // It promises:
 //
 //   - a link that anything can still resolve is answered: from memory, from its shard, by the api, and
-//     when all of them are gone from what memory still has of it. If nothing does, the answer is 503: a
-//     404 is said only by the api, never for want of an answer;
+//     when all of them are gone from what memory or a shard still has of it, though that may be out of
+//     date. If nothing does, the answer is 503, and soon: who hangs is not waited for. That there is no
+//     such link, or no more, is never said for want of an answer;
+//   - the api is asked for one link once at a time, for few at once, and not at all while it does not
+//     answer: shards that fall do not take it with them;
 //   - Location carries the stored target byte for byte;
 //   - a click is in the click log before its redirect leaves. If the log refuses it the redirect is
 //     served all the same, and the loss is counted in snowlink_clicks_dropped_total;
@@ -33,10 +36,19 @@ import (
 	"snowlink/shortener"
 )
 
-// RecordReader reads links from their shards. found is false if the shard has no such link, which is
-// no proof that there is none; an error means that nothing is known.
+// Trust says what is to be thought of what a shard has of a link.
+type Trust uint8
+
+// What a shard may have of a link.
+const (
+	Absent     Trust = iota // nothing, which is no proof that there is no such link
+	Unverified              // a record that may be out of date: better than none, if the api cannot be asked
+	Verified                // the record
+)
+
+// RecordReader reads links from their shards. An error means that nothing is known.
 type RecordReader interface {
-	Get(ctx context.Context, ref shortener.Ref) (r shortener.Record, found bool, err error)
+	Get(ctx context.Context, ref shortener.Ref) (r shortener.Record, t Trust, err error)
 }
 
 // Resolver asks the api, which knows. found is false only if there was never such a link.
@@ -62,6 +74,7 @@ type Cache struct {
 	TTL         time.Duration // 30 s: how long an edit may go unseen if its invalidation is lost
 	NegativeTTL time.Duration // 10 s: how long an unknown code is not asked for again
 	StaleFor    time.Duration // 24 h: how long a link outlives everything behind the edge
+	RetryAfter  time.Duration // 1 s: how long such a link answers before what is behind is tried again
 }
 
 // Limits bound what a client may cost. The zero value of each field selects its default.
@@ -75,7 +88,12 @@ type Limits struct {
 	WriteTimeout time.Duration // 60 s for a whole response that is not a stream
 	IdleTimeout  time.Duration // 75 s between requests of a connection
 	Shard        time.Duration // 50 ms for an answer of a shard
-	Resolve      time.Duration // 2 s for an answer of the api
+	Patience     time.Duration // 160 ms for an answer of shard and api together, if the api says nothing to anyone
+	Resolve      time.Duration // 1 s for an answer of the api, which is kept though nobody waits for it any more
+
+	Resolving        int           // 32: links the api is asked for at once. Twice as many wait
+	ResolvingLimited int           // 2: as many for addresses beyond UnknownRate. Eight times as many wait
+	Queue            time.Duration // 20 ms: how long each of them waits
 }
 
 // Config is what an Edge is made of. Resolver, Spool and BaseURL are required.
@@ -104,6 +122,7 @@ type Edge struct {
 	config  Config
 	limits  Limits
 	cache   *lru.Cache[*entry]
+	truth   *truth
 	unknown *ratelimit.Local
 	salts   *salter
 	pages   *pages
@@ -118,6 +137,8 @@ type Edge struct {
 	stopped context.Context
 	started sync.Once
 	keepers sync.WaitGroup // what Serve started beside the server
+
+	unresolved rarely // logged
 }
 
 // New returns an edge that serves nothing yet.
@@ -142,8 +163,9 @@ func New(config Config) (*Edge, error) {
 		config: config, limits: config.Limits, now: config.Now, log: config.Logger, pages: p,
 		cache: lru.New(lru.Config[*entry]{
 			MaxBytes: config.Cache.MaxBytes, TTL: config.Cache.TTL, StaleFor: config.Cache.StaleFor,
-			Size: sizeOf, Now: coarse,
+			RetryAfter: config.Cache.RetryAfter, Size: sizeOf, Now: coarse,
 		}),
+		truth: newTruth(config.Resolver, config.Limits, config.Metrics),
 		unknown: ratelimit.NewLocal(
 			ratelimit.Limit{Rate: config.Limits.UnknownRate, Burst: int(config.Limits.UnknownBurst)},
 			config.Limits.Addresses, coarse),
@@ -204,6 +226,7 @@ func (e *Edge) Shutdown(ctx context.Context) error {
 		err = nil
 	}
 	e.keepers.Wait()
+	e.truth.calls.Wait() // they have a deadline of their own
 	if err == nil {
 		err = e.cache.Wait(ctx)
 	}
@@ -225,6 +248,7 @@ func (c *Cache) setDefaults() {
 	setDefault(&c.TTL, 30*time.Second)
 	setDefault(&c.NegativeTTL, 10*time.Second)
 	setDefault(&c.StaleFor, 24*time.Hour)
+	setDefault(&c.RetryAfter, time.Second)
 	// An entry of a shorter life than others is never used stale, which no negative one may be.
 	c.NegativeTTL = min(c.NegativeTTL, c.TTL-1)
 }
@@ -239,7 +263,11 @@ func (l *Limits) setDefaults() {
 	setDefault(&l.WriteTimeout, 60*time.Second)
 	setDefault(&l.IdleTimeout, 75*time.Second)
 	setDefault(&l.Shard, 50*time.Millisecond)
-	setDefault(&l.Resolve, 2*time.Second)
+	setDefault(&l.Patience, 160*time.Millisecond)
+	setDefault(&l.Resolve, time.Second)
+	setDefault(&l.Resolving, 32)
+	setDefault(&l.ResolvingLimited, 2)
+	setDefault(&l.Queue, 20*time.Millisecond)
 }
 
 func setDefault[T comparable](v *T, d T) {

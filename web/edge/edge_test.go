@@ -36,6 +36,7 @@ type links struct {
 	mu      sync.Mutex
 	records map[shortener.Ref]shortener.Record
 	down    bool
+	doubted bool // what it holds may be out of date
 	asked   int
 }
 
@@ -65,19 +66,23 @@ func (l *links) calls() int {
 	return l.asked
 }
 
-func (l *links) Get(_ context.Context, ref shortener.Ref) (shortener.Record, bool, error) {
+func (l *links) Get(_ context.Context, ref shortener.Ref) (shortener.Record, Trust, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asked++
 	if l.down {
-		return shortener.Record{}, false, errDown
+		return shortener.Record{}, Absent, errDown
 	}
 	r, ok := l.records[ref]
-	return r, ok, nil
+	if !ok {
+		return r, Absent, nil
+	}
+	return r, map[bool]Trust{true: Unverified, false: Verified}[l.doubted], nil
 }
 
 func (l *links) Resolve(ctx context.Context, ref shortener.Ref) (shortener.Record, bool, error) {
-	return l.Get(ctx, ref)
+	r, trust, err := l.Get(ctx, ref)
+	return r, trust != Absent, err
 }
 
 // clickLog keeps clicks in memory, and fails on demand.

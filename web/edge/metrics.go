@@ -34,6 +34,7 @@ type lookup uint8
 const (
 	lookupFresh lookup = iota
 	lookupStale
+	lookupUnverified
 	lookupShard
 	lookupAPI
 	lookupUnknown
@@ -44,7 +45,7 @@ const (
 
 var (
 	outcomeNames = [outcomes]string{"redirect", "fallback", "not_found", "gone", "limited", "unavailable", "preview"}
-	lookupNames  = [lookups]string{"fresh", "stale", "shard", "api", "unknown", "shard_failed", "failed"}
+	lookupNames  = [lookups]string{"fresh", "stale", "unverified", "shard", "api", "unknown", "shard_failed", "failed"}
 )
 
 type metrics struct {

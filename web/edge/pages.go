@@ -173,16 +173,16 @@ func (p *pages) problem(ctx *fasthttp.RequestCtx, status int, slug, detail strin
 	ctx.SetBody(body)
 }
 
-// preview shows where the link of code leads.
-func (p *pages) preview(ctx *fasthttp.RequestCtx, code, name, target string) {
+// preview shows where the link of code leads; hint says what that is worth, "" if it is certain.
+func (p *pages) preview(ctx *fasthttp.RequestCtx, code, name, target, hint string) {
 	host := target
 	if u, err := url.Parse(target); err == nil && u.Host != "" {
 		host = u.Host
 	}
 	short := string(ctx.Host()) + "/" + code
 	var body bytes.Buffer
-	err := p.inner.ExecuteTemplate(&body, "preview", struct{ Name, Short, Host, Target, Href string }{
-		Name: name, Short: short, Host: host, Target: target, Href: "/" + code,
+	err := p.inner.ExecuteTemplate(&body, "preview", struct{ Name, Short, Host, Target, Href, Hint string }{
+		Name: name, Short: short, Host: host, Target: target, Href: "/" + code, Hint: hint,
 	})
 	var html []byte
 	if err == nil {

@@ -19,8 +19,8 @@ var (
 	cachePermanent = []byte("private, max-age=90")
 )
 
-// An answer says what to do with a link that was found.
-type answer func(*Edge, *fasthttp.RequestCtx, *shortener.Record)
+// An answer says what to do with a link that was found, and how much that is worth.
+type answer func(*Edge, *fasthttp.RequestCtx, *shortener.Record, worth)
 
 var (
 	answerRedirect answer = (*Edge).redirect
@@ -47,37 +47,30 @@ func (e *Edge) serveCode(ctx *fasthttp.RequestCtx, code string, answer answer) {
 		e.serveUnknown(ctx)
 		return
 	}
-	answer(e, ctx, &en.record)
+	answer(e, ctx, &en.record, worth{})
 }
 
 // redirect sends the visitor to where the link leads now, and counts the click before that.
-func (e *Edge) redirect(ctx *fasthttp.RequestCtx, r *shortener.Record) {
+func (e *Edge) redirect(ctx *fasthttp.RequestCtx, r *shortener.Record, w worth) {
 	now := e.now()
 	query := view(ctx.URI().QueryString())
 	d := r.Decide(now, query)
-	switch d.Outcome {
-	case shortener.Missing:
-		e.metrics.outcome(outcomeNotFound)
-		e.pages.write(ctx, pageNotFound)
-		return
-	case shortener.Ended:
-		e.metrics.outcome(outcomeGone)
-		e.pages.write(ctx, pageGone)
+	if d.Outcome != shortener.Redirect {
+		e.serveOver(ctx, d.Outcome, w)
 		return
 	}
 	if !e.record(ctx, r.Ref, &d, query, now) {
 		ctx.SetConnectionClose()
-		e.metrics.outcome(outcomeUnavailable)
-		e.pages.write(ctx, pageUnavailable)
+		e.serveUnavailable(ctx)
 		return
 	}
 	h := &ctx.Response.Header
 	// Not ctx.Redirect, which would resolve and re-encode the target.
 	h.SetCanonical(headerLocation, bytesOf(d.Target))
-	switch d.Status {
-	case fasthttp.StatusMovedPermanently, fasthttp.StatusPermanentRedirect:
+	permanent := d.Status == fasthttp.StatusMovedPermanently || d.Status == fasthttp.StatusPermanentRedirect
+	if permanent && !w.stale {
 		h.SetCanonical(headerCacheControl, cachePermanent)
-	default:
+	} else {
 		h.SetCanonical(headerCacheControl, cacheNever)
 	}
 	ctx.SetStatusCode(d.Status)
@@ -97,17 +90,36 @@ func (e *Edge) logRedirect(ref shortener.Ref, status int, rule string) {
 		slog.Int("status", status), slog.String("rule", rule), slog.Uint64("one_in", e.config.LogEvery))
 }
 
-// preview shows where the link leads. It is not counted.
-func (e *Edge) preview(ctx *fasthttp.RequestCtx, r *shortener.Record) {
-	switch d := r.Decide(e.now(), ""); d.Outcome {
-	case shortener.Missing:
-		e.metrics.outcome(outcomeNotFound)
-		e.pages.write(ctx, pageNotFound)
-	case shortener.Ended:
+// serveOver answers for a link that leads nowhere now. What may be out of date cannot say so: the link may
+// have been restored.
+func (e *Edge) serveOver(ctx *fasthttp.RequestCtx, o shortener.Outcome, w worth) {
+	switch {
+	case w.stale:
+		e.serveUnavailable(ctx)
+	case o == shortener.Ended:
 		e.metrics.outcome(outcomeGone)
 		e.pages.write(ctx, pageGone)
 	default:
-		e.metrics.outcome(outcomePreview)
-		e.pages.preview(ctx, r.Ref.Code, r.Title, d.Target)
+		e.metrics.outcome(outcomeNotFound)
+		e.pages.write(ctx, pageNotFound)
 	}
+}
+
+func (e *Edge) serveUnavailable(ctx *fasthttp.RequestCtx) {
+	e.metrics.outcome(outcomeUnavailable)
+	e.pages.write(ctx, pageUnavailable)
+}
+
+// preview shows where the link leads. It is not counted.
+func (e *Edge) preview(ctx *fasthttp.RequestCtx, r *shortener.Record, w worth) {
+	d := r.Decide(e.now(), "")
+	if d.Outcome != shortener.Redirect {
+		e.serveOver(ctx, d.Outcome, w)
+		return
+	}
+	e.metrics.outcome(outcomePreview)
+	if w.stale {
+		ctx.Response.Header.Set("X-Snowlink-Stale", w.seconds())
+	}
+	e.pages.preview(ctx, r.Ref.Code, r.Title, d.Target, w.hint())
 }

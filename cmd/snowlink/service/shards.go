@@ -13,6 +13,7 @@ import (
 	"snowlink/shortener"
 	"snowlink/storage/linkshards"
 	"snowlink/storage/linkshards/embedded"
+	"snowlink/web/edge"
 )
 
 // shardSet are the link shards of this process, which carry click streams too.
@@ -160,12 +161,17 @@ func (v view) Put(ctx context.Context, r shortener.Record) error {
 // recordReader is the link shards as the edge asks them.
 type recordReader struct{ *linkshards.Shards }
 
-func (r recordReader) Get(ctx context.Context, ref shortener.Ref) (shortener.Record, bool, error) {
+func (r recordReader) Get(ctx context.Context, ref shortener.Ref) (shortener.Record, edge.Trust, error) {
 	record, err := r.Shards.Get(ctx, ref)
-	if errors.Is(err, linkshards.ErrMiss) || errors.Is(err, linkshards.ErrUnverified) {
-		return shortener.Record{}, false, nil
+	switch {
+	case errors.Is(err, linkshards.ErrMiss):
+		return shortener.Record{}, edge.Absent, nil
+	case errors.Is(err, linkshards.ErrUnverified):
+		return record, edge.Unverified, nil
+	case err != nil:
+		return shortener.Record{}, edge.Absent, err
 	}
-	return record, err == nil, err
+	return record, edge.Verified, nil
 }
 
 // shardObserver hears of what becomes of the shards.
