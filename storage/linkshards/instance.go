@@ -166,6 +166,9 @@ func (in *instance) doubt(err error) {
 
 // refused reports whether err is the refusal of a write by a server that answers reads.
 func refused(err error) bool {
+	if err == nil { // HasErrorPrefix would allocate to find that out
+		return false
+	}
 	for _, prefix := range []string{"NOREPLICAS", "READONLY", "OOM", "MISCONF"} {
 		if redis.HasErrorPrefix(err, prefix) {
 			return true
