@@ -20,6 +20,7 @@ const (
 	nodeTTL    = 15 * time.Second
 
 	leaseCall = 500 * time.Millisecond // for one attempt to take a number
+	leaseWait = 2 * leaseCall          // for which a create waits for it
 
 	// silence is for how long the last failure to ask for the number says that nobody else can: it is
 	// asked for about every second. Who slept must ask first.
@@ -69,6 +70,9 @@ func (l *leasedCodes) usable() bool {
 // Next returns a new identifier and its code.
 func (n *nodeCodes) Next() (id, code string, err error) {
 	codes := n.current.Load()
+	for deadline := time.Now().Add(leaseWait); (codes == nil || !codes.usable()) && time.Now().Before(deadline); codes = n.current.Load() {
+		time.Sleep(20 * time.Millisecond) // a lease that was lost a moment ago is being taken again
+	}
 	if codes == nil || !codes.usable() {
 		p := shortener.Errorf(shortener.Unavailable, "This process holds no lease on a node number: try again in a moment.")
 		p.RetryAfter = time.Second
