@@ -21,6 +21,7 @@ type crowd struct {
 	pacers sync.WaitGroup
 	calls  sync.WaitGroup
 	made   atomic.Int64
+	unsure atomic.Int64 // of links that were asked for: they may be there, though nobody said so
 
 	mu      sync.Mutex
 	visits  acts
@@ -159,6 +160,9 @@ func (c *crowd) create(edge *lines) (act, bool) {
 		if err != nil || target != want || !c.book.create(code, target, time.Now()) {
 			a.kind = broken
 		}
+	}
+	if a.kind != right {
+		c.unsure.Add(1)
 	}
 	return a, true
 }

@@ -61,7 +61,7 @@ type fleet struct {
 }
 
 // eventStore is what the fleets keep their links in.
-const eventStore = "sqlite"
+const eventStore = "postgres"
 
 // raising is held while a fleet comes up: two at a time could choose the same ports.
 var raising sync.Mutex

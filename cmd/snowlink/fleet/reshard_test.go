@@ -128,8 +128,8 @@ func (f *fleet) wantShares(t *testing.T, n int) {
 	for _, links := range held {
 		total += links
 	}
-	if want := f.crowd.book.count(); total != want {
-		t.Errorf("the shards hold %d links, want %d: %v", total, want, held)
+	if least := f.crowd.book.count(); total < least || total > least+int(f.crowd.unsure.Load()) {
+		t.Errorf("the shards hold %d links, want %d, and at most %d more: %v", total, least, f.crowd.unsure.Load(), held)
 	}
 	// A sample of links is spread less evenly than the slots.
 	spread := 0.01 + 2.5*math.Sqrt(1/float64(n)/float64(total))
