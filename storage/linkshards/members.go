@@ -28,6 +28,12 @@ type Member struct {
 // Spec returns the member as memberships keep it.
 func (m Member) Spec() MemberSpec { return MemberSpec{Name: m.Name, URL: m.URL, Weight: m.Weight} }
 
+// String names the member and its address without a password.
+func (m Member) String() string { return m.Spec().String() }
+
+// GoString is String.
+func (m Member) GoString() string { return m.String() }
+
 // Member reads the address. The error tells no password.
 func (s MemberSpec) Member() (Member, error) {
 	m, err := parseMember(s.Name, s.URL)
