@@ -11,8 +11,11 @@
 //
 // An upstream is available if it is healthy (SetHealthy), not ejected, and says that it is Ready. One that
 // fails EjectAfter times in a row is ejected for a while, longer each time; never more than a share of all
-// are ejected at once, so that a fault of the caller's own cannot take everything away. With no
-// upstream available Pick fails: it never hands out one that is known to be of no use.
+// are ejected at once, so that a fault of the caller's own cannot take everything away. One that comes
+// new to others, or comes back, gets its share of the calls by and by. If fewer than a share of all are
+// available, health and ejections are not believed any more and all that are Ready are: it is likelier
+// that the checks are wrong, and the few that are left could not bear the load of all. With none Ready
+// Pick fails.
 //
 // It starts no goroutine. All of it is safe for concurrent use.
 package balancer
@@ -31,23 +34,14 @@ import (
 var ErrNone = errors.New("no upstream is available")
 
 // Upstream is something that can be called. Name identifies it: what is known of an upstream outlives
-// a Set that has one of the same name and address.
+// a Set that has one of the same name, address and generation.
 type Upstream struct {
-	Name   string
-	Addr   string
-	Weight int         // its share of the calls; 0 means 1
-	Ready  func() bool // asked at each pick, and to be quick: whether its breaker lets calls pass. nil: always
+	Name       string
+	Addr       string
+	Generation int64       // another one after each restart
+	Weight     int         // its share of the calls; 0 means 1
+	Ready      func() bool // asked at each pick, and to be quick: whether its breaker lets calls pass. nil: always
 }
-
-// Policy is a way to choose.
-type Policy uint8
-
-// The policies.
-const (
-	P2C Policy = iota
-	LeastRequest
-	RoundRobin
-)
 
 // Config says how to choose. The zero value is P2C with the defaults stated.
 type Config struct {
@@ -56,6 +50,8 @@ type Config struct {
 	EjectAfter int              // failures in a row; 0 means 5, less than 0 never
 	EjectFor   time.Duration    // the first time, and that much longer each further time; 0 means 5 s
 	MaxEjected float64          // share of all upstreams; 0 means one half
+	SlowStart  time.Duration    // until a newcomer gets its whole share; 0 means 5 s, less than 0 none
+	PanicBelow float64          // share of all upstreams; 0 means 0.3, less than 0 never
 	Now        func() time.Time // nil means time.Now
 	Rand       func(n int) int  // a number below n; nil means math/rand/v2
 }
@@ -81,6 +77,12 @@ func New(config Config) *Balancer {
 	if config.MaxEjected <= 0 {
 		config.MaxEjected = 0.5
 	}
+	if config.SlowStart == 0 {
+		config.SlowStart = 5 * time.Second
+	}
+	if config.PanicBelow == 0 {
+		config.PanicBelow = 0.3
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -97,11 +99,14 @@ func (b *Balancer) Set(upstreams []Upstream) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old := *b.set.Load()
+	now := b.config.Now().UnixNano()
 	set := make([]*member, 0, len(upstreams))
 	for _, u := range upstreams {
 		m := &member{stats: &stats{}}
-		if i := slices.IndexFunc(old, func(m *member) bool { return m.Name == u.Name && m.Addr == u.Addr }); i >= 0 {
+		if i := slices.IndexFunc(old, func(m *member) bool { return m.is(u) }); i >= 0 {
 			m.stats = old[i].stats
+		} else if len(old) > 0 { // the first ones have not just started: we have
+			m.warmFrom.Store(now)
 		}
 		u.Weight = max(1, u.Weight)
 		m.Upstream = u
@@ -113,8 +118,8 @@ func (b *Balancer) Set(upstreams []Upstream) {
 // SetHealthy says what an active check has found. Upstreams are healthy until they are said not to be.
 func (b *Balancer) SetHealthy(name string, healthy bool) {
 	for _, m := range *b.set.Load() {
-		if m.Name == name {
-			m.sick.Store(!healthy)
+		if m.Name == name && m.sick.Swap(!healthy) && healthy {
+			m.warmFrom.Store(b.config.Now().UnixNano())
 		}
 	}
 }
@@ -123,66 +128,30 @@ func (b *Balancer) SetHealthy(name string, healthy bool) {
 // is ErrNone.
 func (b *Balancer) Pick(except ...string) (Picked, error) {
 	now := b.config.Now().UnixNano()
-	var room [16]*member
-	free := room[:0]
-	for _, m := range *b.set.Load() {
-		if m.available(now) && !slices.Contains(except, m.Name) {
+	var room, spare [16]*member
+	free, ready := room[:0], spare[:0] // those available; those of the others that are ready
+	set := *b.set.Load()
+	for _, m := range set {
+		switch {
+		case m.Ready != nil && !m.Ready():
+		case m.sick.Load() || m.ejected(now):
+			ready = append(ready, m)
+		default:
 			free = append(free, m)
 		}
 	}
-	if len(free) == 0 {
+	if float64(len(free)) < b.config.PanicBelow*float64(len(set)) {
+		free = append(free, ready...)
+	}
+	if len(except) > 0 {
+		free = slices.DeleteFunc(free, func(m *member) bool { return slices.Contains(except, m.Name) })
+	}
+	if free = b.warm(free, now); len(free) == 0 {
 		return Picked{}, ErrNone
 	}
 	m := b.choose(free, now)
 	m.pending.Add(1)
 	return Picked{Upstream: m.Upstream, balancer: b, member: m}, nil
-}
-
-func (b *Balancer) choose(free []*member, now int64) *member {
-	if len(free) == 1 {
-		return free[0]
-	}
-	switch b.config.Policy {
-	case RoundRobin:
-		return b.turn(free)
-	case LeastRequest:
-		return least(free, b.config.Rand(len(free)))
-	}
-	i, j := b.config.Rand(len(free)), b.config.Rand(len(free)-1)
-	if j >= i {
-		j++
-	}
-	if free[j].cost(now, b.config.Decay) < free[i].cost(now, b.config.Decay) {
-		return free[j]
-	}
-	return free[i]
-}
-
-// turn is smooth weighted round robin: each gains its weight, the richest is taken and pays for all.
-func (b *Balancer) turn(free []*member) *member {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	total, best := 0, free[0]
-	for _, m := range free {
-		total += m.Weight
-		if m.credit += m.Weight; m.credit > best.credit {
-			best = m
-		}
-	}
-	best.credit -= total
-	return best
-}
-
-// least returns the member with the fewest calls for its weight, the first from start on of several.
-func least(free []*member, start int) *member {
-	best := free[start]
-	for i := range free {
-		m := free[(start+i)%len(free)]
-		if m.pending.Load()*int64(best.Weight) < best.pending.Load()*int64(m.Weight) {
-			best = m
-		}
-	}
-	return best
 }
 
 // Picked is an upstream that was chosen for one call. Done is to be called once.
@@ -211,25 +180,6 @@ func (p Picked) Done(latency time.Duration, err error) {
 	}
 }
 
-// eject takes m out for a while, unless too many are out already.
-func (b *Balancer) eject(m *member, now int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	set := *b.set.Load()
-	out := 1
-	for _, o := range set {
-		if o.stats != m.stats && o.ejectedUntil.Load() > now {
-			out++
-		}
-	}
-	if m.ejectedUntil.Load() > now || float64(out) > b.config.MaxEjected*float64(len(set)) {
-		return
-	}
-	m.failures.Store(0)
-	m.ejections = min(m.ejections+1, 10)
-	m.ejectedUntil.Store(now + int64(m.ejections)*int64(b.config.EjectFor))
-}
-
 // Status is what the balancer knows of an upstream.
 type Status struct {
 	Upstream  Upstream
@@ -247,7 +197,7 @@ func (b *Balancer) Status() []Status {
 	all := make([]Status, 0, len(set))
 	for _, m := range set {
 		all = append(all, Status{
-			Upstream: m.Upstream, Available: m.available(now), Ejected: m.ejectedUntil.Load() > now,
+			Upstream: m.Upstream, Available: m.available(now), Ejected: m.ejected(now),
 			Healthy: !m.sick.Load(), Pending: int(m.pending.Load()), Latency: time.Duration(m.latency(now, b.config.Decay)),
 		})
 	}

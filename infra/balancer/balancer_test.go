@@ -228,39 +228,58 @@ func TestSetKeepsWhatIsKnown(t *testing.T) {
 	}
 }
 
-// Whatever happens, an upstream that is picked is available, pending counts add up, and at least half of
-// the upstreams are not ejected.
+// Whatever happens, pending counts add up, at least half of the upstreams are not ejected, and one that
+// is picked is available, unless too few are.
 func TestInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newClock()
 		weights := rapid.SliceOfN(rapid.IntRange(0, 5), 1, 6).Draw(t, "weights")
 		b := among(c, Config{Policy: Policy(rapid.IntRange(0, 2).Draw(t, "policy")), EjectAfter: 2}, weights...)
 		var open []Picked
-		for range rapid.IntRange(1, 200).Draw(t, "steps") {
-			switch rapid.IntRange(0, 3).Draw(t, "step") {
-			case 0, 1:
-				open = append(open, pick(t, b))
-			case 2:
+		t.Repeat(map[string]func(*rapid.T){
+			"pick":       func(t *rapid.T) { open = append(open, checkedPick(t, b)) },
+			"pick again": func(t *rapid.T) { open = append(open, checkedPick(t, b)) },
+			"done": func(t *rapid.T) {
 				if len(open) > 0 {
 					err := rapid.SampledFrom([]error{nil, errFault, errFault, context.Canceled}).Draw(t, "err")
 					open[0].Done(time.Duration(rapid.IntRange(-1, 1e9).Draw(t, "latency")), err)
 					open = open[1:]
 				}
-			case 3:
-				c.advance(time.Duration(rapid.IntRange(0, 5e9).Draw(t, "time")))
-			}
-			pending, ejected := 0, 0
-			for _, s := range b.Status() {
-				pending += s.Pending
-				if s.Ejected {
-					ejected++
+			},
+			"time": func(t *rapid.T) { c.advance(time.Duration(rapid.IntRange(0, 5e9).Draw(t, "time"))) },
+			"health": func(t *rapid.T) {
+				name := rapid.SampledFrom(b.Status()).Draw(t, "of").Upstream.Name
+				b.SetHealthy(name, rapid.Bool().Draw(t, "healthy"))
+			},
+			"": func(t *rapid.T) {
+				pending, ejected := 0, 0
+				for _, s := range b.Status() {
+					pending += s.Pending
+					if s.Ejected {
+						ejected++
+					}
 				}
-			}
-			if pending != len(open) || 2*ejected > len(weights) {
-				t.Fatalf("pending = %d of %d open, %d of %d ejected", pending, len(open), ejected, len(weights))
-			}
-		}
+				if pending != len(open) || 2*ejected > len(weights) {
+					t.Fatalf("pending = %d of %d open, %d of %d ejected", pending, len(open), ejected, len(weights))
+				}
+			},
+		})
 	})
+}
+
+func checkedPick(t *rapid.T, b *Balancer) Picked {
+	available := map[string]bool{}
+	all := b.Status()
+	for _, s := range all {
+		if s.Available {
+			available[s.Upstream.Name] = true
+		}
+	}
+	p := pick(t, b)
+	if panics := len(available)*10 < 3*len(all); !panics && !available[p.Name] {
+		t.Fatalf("picked %s, available are %v of %d", p.Name, available, len(all))
+	}
+	return p
 }
 
 func BenchmarkPick(b *testing.B) {

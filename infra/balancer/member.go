@@ -17,13 +17,14 @@ type stats struct {
 	pending      atomic.Int64
 	failures     atomic.Int64 // in a row
 	ejectedUntil atomic.Int64
+	warmFrom     atomic.Int64 // when it came or came back, 0: it was always there
 	sick         atomic.Bool
 
 	mu      sync.Mutex
 	average float64 // nanoseconds
 	seen    int64   // when average was last brought up to date
 
-	ejections int // guarded by the balancer's mutex, as is credit
+	ejections int64 // guarded by the balancer's mutex, as is credit
 	credit    int
 }
 
@@ -31,9 +32,16 @@ type stats struct {
 // newcomer gets one call to show itself, not all of them.
 const penalty = float64(time.Second)
 
-func (m *member) available(now int64) bool {
-	return !m.sick.Load() && m.ejectedUntil.Load() <= now && (m.Ready == nil || m.Ready())
+// is reports whether all that is known of m is true of u.
+func (m *member) is(u Upstream) bool {
+	return m.Name == u.Name && m.Addr == u.Addr && m.Generation == u.Generation
 }
+
+func (m *member) available(now int64) bool {
+	return !m.sick.Load() && !m.ejected(now) && (m.Ready == nil || m.Ready())
+}
+
+func (s *stats) ejected(now int64) bool { return s.ejectedUntil.Load() > now }
 
 // cost is what a further call to m would have to wait, roughly.
 func (m *member) cost(now int64, decay time.Duration) float64 {
