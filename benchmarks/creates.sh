@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures durable creates a second on embedded stores, and writes it into RESULTS.md. Arguments go to
+# Measures durable creates a second, on embedded stores or with -fleet on PostgreSQL and Redis, and writes
+# it into RESULTS.md. Arguments go to
 # cmd/creates; see -help.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

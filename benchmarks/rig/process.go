@@ -31,6 +31,10 @@ type Process struct {
 // Start runs a program on one core; core < 0 leaves the choice to the kernel. What it says goes to a
 // file in dir.
 func Start(dir string, core int, args ...string) (*Process, error) {
+	return startAs(dir, nil, core, args...)
+}
+
+func startAs(dir string, as *syscall.SysProcAttr, core int, args ...string) (*Process, error) {
 	log := filepath.Join(dir, filepath.Base(args[0])+".log")
 	out, err := os.Create(log)
 	if err != nil {
@@ -41,7 +45,7 @@ func Start(dir string, core int, args ...string) (*Process, error) {
 	if core >= 0 {
 		cmd = exec.Command("taskset", append([]string{"-c", strconv.Itoa(core)}, args...)...)
 	}
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = out, out, as
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -77,6 +81,26 @@ func (p *Process) Await(ctx context.Context, url string, status int) error {
 			return fmt.Errorf("%s ended: %w\n%s", p.cmd.Path, p.ending, said)
 		case <-ctx.Done():
 			return fmt.Errorf("wait for %s: %w", url, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// AwaitPort returns once somebody listens on the address.
+func (p *Process) AwaitPort(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-p.exited:
+			said, _ := os.ReadFile(p.log)
+			return fmt.Errorf("%s ended: %w\n%s", p.cmd.Path, p.ending, said)
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w", address, err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

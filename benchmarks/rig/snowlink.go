@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -51,6 +52,21 @@ func StartSnowlink(ctx context.Context, binary, dir string, core int, flags ...s
 type Link struct {
 	Code string `json:"code"`
 	URL  string `json:"url"`
+}
+
+// Links draws codes of eight characters and targets as people shorten them.
+func Links(n int) []Link {
+	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	random := rand.New(rand.NewPCG(1, 2)) // the same links in each run
+	links := make([]Link, n)
+	for i := range links {
+		var code [8]byte
+		for j := range code {
+			code[j] = base62[random.IntN(len(base62))]
+		}
+		links[i] = Link{Code: string(code[:]), URL: fmt.Sprintf("https://www.example.com/articles/2026/%06d/a-title-of-some-length?ref=newsletter", i)}
+	}
+	return links
 }
 
 // Make creates links with codes of their own.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ type options struct {
 	rounds      int
 	length      time.Duration
 	connections int
+	fleet       bool
 }
 
 func main() {
@@ -38,6 +40,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds")
 	flag.DurationVar(&o.length, "length", 5*time.Second, "length of a round")
 	flag.IntVar(&o.connections, "connections", 32, "keep-alive connections, each with one create at a time")
+	flag.BoolVar(&o.fleet, "fleet", false, "on PostgreSQL and three link shards on Redis, with an edge before the api, rather than embedded stores")
 	flag.Parse()
 
 	if err := run(o); err != nil {
@@ -47,24 +50,24 @@ func main() {
 }
 
 func run(o options) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer end()
 	dir, err := os.MkdirTemp("", "creates")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s, err := rig.StartSnowlink(ctx, o.binary, dir, -1)
+	address, stop, err := startService(ctx, o, dir)
 	if err != nil {
 		return err
 	}
-	defer s.Stop()
-	if _, err := round(ctx, s.Address, o.connections, time.Second); err != nil { // to warm up
+	defer stop()
+	if _, err := round(ctx, address, o.connections, time.Second); err != nil { // to warm up
 		return err
 	}
 	var rate, median, slowest report.Spread
 	for i := range o.rounds {
-		took, err := round(ctx, s.Address, o.connections, o.length)
+		took, err := round(ctx, address, o.connections, o.length)
 		if err != nil {
 			return err
 		}
@@ -85,7 +88,45 @@ Every create is committed before it is answered. Median of the rounds (least –
 	if o.out == "" {
 		return nil
 	}
-	return report.Write(o.out, "Creates on embedded stores", "benchmarks/creates.sh "+strings.Join(os.Args[1:], " "), []string{rig.Version("go", "version")}, text)
+	title, versions := "Creates on embedded stores", []string{rig.Version("go", "version")}
+	if o.fleet {
+		title, versions = "Creates on PostgreSQL and Redis", append(versions, rig.Version("psql", "--version"), rig.Version("redis-server", "--version"))
+	}
+	return report.Write(o.out, title, "benchmarks/creates.sh "+strings.Join(os.Args[1:], " "), versions, text)
+}
+
+// startService starts what is measured and returns the address of its public listener.
+func startService(ctx context.Context, o options, dir string) (address string, stop func(), err error) {
+	if !o.fleet {
+		s, err := rig.StartSnowlink(ctx, o.binary, dir, -1)
+		if err != nil {
+			return "", nil, err
+		}
+		return s.Address, s.Stop, nil
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL passes as another user
+		return "", nil, err
+	}
+	own := filepath.Join(dir, "postgres")
+	if err := os.Mkdir(own, 0o755); err != nil {
+		return "", nil, err
+	}
+	postgres, url, err := rig.StartPostgres(ctx, own)
+	if err != nil {
+		return "", nil, err
+	}
+	fleet, err := rig.StartFleet(ctx, o.binary, dir, 3, "--event-store="+url)
+	if err != nil {
+		postgres.Stop()
+		return "", nil, err
+	}
+	stop = func() { fleet.Stop(); postgres.Stop() }
+	edge, err := fleet.StartEdge(ctx, "edge")
+	if err != nil {
+		stop()
+		return "", nil, err
+	}
+	return edge.Address, stop, nil
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

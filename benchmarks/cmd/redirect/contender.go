@@ -61,7 +61,7 @@ func redisAway() ([]string, error) {
 }
 
 // compare lets the contenders take turns, so that whatever the machine does befalls all of them.
-func compare(ctx context.Context, o options, crowd *crowd, all []*contender) error {
+func compare(ctx context.Context, o options, crowd *rig.Crowd, all []*contender) error {
 	for _, c := range all {
 		if _, err := c.round(ctx, crowd, 2*time.Second); err != nil { // to warm up
 			return err
@@ -87,7 +87,7 @@ func compare(ctx context.Context, o options, crowd *crowd, all []*contender) err
 }
 
 // round measures one stretch of load. It returns the number of answers.
-func (c *contender) round(ctx context.Context, crowd *crowd, d time.Duration) (int64, error) {
+func (c *contender) round(ctx context.Context, crowd *rig.Crowd, d time.Duration) (int64, error) {
 	var clicks int64
 	if c.drains {
 		var err error
@@ -99,7 +99,7 @@ func (c *contender) round(ctx context.Context, crowd *crowd, d time.Duration) (i
 	if err != nil {
 		return 0, err
 	}
-	requests, took, err := crowd.run(ctx, c.address, d)
+	requests, took, err := crowd.Run(ctx, c.address, d)
 	if err != nil {
 		return 0, err
 	}
@@ -124,7 +124,7 @@ func (c *contender) round(ctx context.Context, crowd *crowd, d time.Duration) (i
 
 // dissect spends one more round under a profiler. What the profile does not know of, threads that
 // are not Go's, belongs to the click store.
-func (c *contender) dissect(ctx context.Context, crowd *crowd, d time.Duration) error {
+func (c *contender) dissect(ctx context.Context, crowd *rig.Crowd, d time.Duration) error {
 	type result struct {
 		shares
 		err error

@@ -6,7 +6,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -55,8 +54,8 @@ func run(o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	links := makeLinks(o.links)
-	crowd, err := newCrowd(dir, o.crowdCore, o.connections, links)
+	links := rig.Links(o.links)
+	crowd, err := rig.NewCrowd(dir, o.crowdCore, o.connections, links)
 	if err != nil {
 		return err
 	}
@@ -90,19 +89,4 @@ func run(o options) error {
 	}
 	versions := []string{rig.Version("go", "version"), rig.Version("nginx", "-v"), rig.Version("wrk", "-v")}
 	return report.Write(o.out, "Redirects beside nginx", "benchmarks/redirect.sh "+strings.Join(os.Args[1:], " "), versions, text)
-}
-
-// makeLinks draws codes of eight characters and targets as people shorten them.
-func makeLinks(n int) []rig.Link {
-	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	random := rand.New(rand.NewPCG(1, 2)) // the same links in each run
-	links := make([]rig.Link, n)
-	for i := range links {
-		var code [8]byte
-		for j := range code {
-			code[j] = base62[random.IntN(len(base62))]
-		}
-		links[i] = rig.Link{Code: string(code[:]), URL: fmt.Sprintf("https://www.example.com/articles/2026/%06d/a-title-of-some-length?ref=newsletter", i)}
-	}
-	return links
 }

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"context"
@@ -10,23 +10,23 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"snowlink/benchmarks/rig"
 )
 
 //go:embed browser.lua
 var browser []byte
 
-// crowd is wrk with the requests of a browser, on a core of its own.
-type crowd struct {
+// Crowd is wrk with the requests of a browser.
+type Crowd struct {
 	core        int
 	connections int
 	script      string
 	codes       string
 }
 
-func newCrowd(dir string, core, connections int, links []rig.Link) (*crowd, error) {
-	c := &crowd{core: core, connections: connections, script: filepath.Join(dir, "browser.lua"), codes: filepath.Join(dir, "codes")}
+// NewCrowd returns one that asks for random links over keep-alive connections. It keeps its files in
+// dir, and runs on one core; core < 0 leaves the choice to the kernel.
+func NewCrowd(dir string, core, connections int, links []Link) (*Crowd, error) {
+	c := &Crowd{core: core, connections: connections, script: filepath.Join(dir, "browser.lua"), codes: filepath.Join(dir, "codes")}
 	var codes strings.Builder
 	for _, l := range links {
 		codes.WriteString(l.Code + "\n")
@@ -37,11 +37,16 @@ func newCrowd(dir string, core, connections int, links []rig.Link) (*crowd, erro
 	return c, os.WriteFile(c.script, browser, 0o644)
 }
 
-// run asks for as long as d and returns how many answers came in how long. An answer that is no
+// Run asks for as long as d and returns how many answers came in how long. An answer that is no
 // redirect is an error.
-func (c *crowd) run(ctx context.Context, address string, d time.Duration) (requests int64, took time.Duration, err error) {
-	out, err := exec.CommandContext(ctx, "taskset", "-c", strconv.Itoa(c.core), "wrk", "-t1", fmt.Sprintf("-c%d", c.connections),
-		fmt.Sprintf("-d%ds", int(d.Seconds())), "-s", c.script, "http://"+address, "--", c.codes).CombinedOutput()
+func (c *Crowd) Run(ctx context.Context, address string, d time.Duration) (requests int64, took time.Duration, err error) {
+	args := []string{
+		"wrk", "-t1", fmt.Sprintf("-c%d", c.connections), fmt.Sprintf("-d%ds", int(d.Seconds())), "-s", c.script, "http://" + address, "--", c.codes,
+	}
+	if c.core >= 0 {
+		args = append([]string{"taskset", "-c", strconv.Itoa(c.core)}, args...)
+	}
+	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
 	if err != nil {
 		return 0, 0, fmt.Errorf("wrk: %w\n%s", err, out)
 	}
