@@ -12,7 +12,7 @@ func TestFailover(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	f.seed(seedLinks)
-	t.Run("a primary is killed and its replica takes over", func(t *testing.T) {
+	f.run("a primary is killed and its replica takes over", func(t *testing.T) {
 		f.endure(t, stalePubs, func() {
 			was := f.do("primary", "a")
 			f.do("kill", was)
@@ -21,7 +21,7 @@ func TestFailover(t *testing.T) {
 			f.do("start", was)
 		})
 	})
-	t.Run("a primary hangs through a failover and wakes up", func(t *testing.T) {
+	f.run("a primary hangs through a failover and wakes up", func(t *testing.T) {
 		f.endure(t, stalePubs, func() {
 			was := f.do("primary", "b")
 			f.do("pause", was)
@@ -30,7 +30,7 @@ func TestFailover(t *testing.T) {
 			f.do("resume", was)
 		})
 	})
-	t.Run("a primary comes back empty before anybody takes over", func(t *testing.T) {
+	f.run("a primary comes back empty before anybody takes over", func(t *testing.T) {
 		f.endure(t, stalePubs, func() {
 			was := f.do("primary", "c")
 			f.do("kill", was)

@@ -85,7 +85,7 @@ func TestShardsThatDie(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, "--replicas", "0")
 	f.seed(seedLinks)
-	t.Run("each is killed in turn and comes back", func(t *testing.T) {
+	f.run("each is killed in turn and comes back", func(t *testing.T) {
 		f.endure(t, stalePubs, func() {
 			for _, shard := range []string{"redis-a-1", "redis-b-1", "redis-c-1"} {
 				f.do("kill", shard)
@@ -95,7 +95,7 @@ func TestShardsThatDie(t *testing.T) {
 			}
 		})
 	})
-	t.Run("one is killed and comes back empty", func(t *testing.T) {
+	f.run("one is killed and comes back empty", func(t *testing.T) {
 		f.endure(t, stalePubs, func() {
 			f.do("kill", "redis-b-1")
 			f.do("empty", "redis-b-1")
@@ -103,7 +103,7 @@ func TestShardsThatDie(t *testing.T) {
 			time.Sleep(2 * time.Second)
 		})
 	})
-	t.Run("one hangs", func(t *testing.T) {
+	f.run("one hangs", func(t *testing.T) {
 		f.endure(t, stalePubs, func() {
 			f.do("pause", "redis-c-1")
 			time.Sleep(pauseFor)

@@ -96,6 +96,16 @@ func newFleet(t *testing.T, options ...string) *fleet {
 	return f
 }
 
+// run runs a subtest on the fleet. They run one after the other.
+func (f *fleet) run(name string, test func(*testing.T)) {
+	whole := f.t
+	defer func() { f.t = whole }()
+	whole.Run(name, func(t *testing.T) {
+		f.t = t
+		test(t)
+	})
+}
+
 // do runs the fleet script, which must succeed, and returns what it printed.
 func (f *fleet) do(args ...string) string {
 	f.t.Helper()

@@ -27,7 +27,7 @@ func TestOutage(t *testing.T) {
 		// Whether somebody who says nothing will say something yet is only known after a while.
 		"hanging": {away: "pause", back: "resume", notice: 3 * time.Second},
 	} {
-		t.Run(name, func(t *testing.T) {
+		f.run(name, func(t *testing.T) {
 			f.warm(t)
 			f.do(append([]string{outage.away}, f.behind()...)...)
 			began := time.Now()

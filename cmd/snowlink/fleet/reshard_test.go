@@ -23,19 +23,19 @@ func TestReshard(t *testing.T) {
 	f := newFleet(t, "--replicas", "0")
 	f.seed(seedLinks)
 	member := f.do("shard", "d")
-	t.Run("a fourth shard is added", func(t *testing.T) {
+	f.run("a fourth shard is added", func(t *testing.T) {
 		f.endure(t, promptness, func() { f.move(t, "add", member) })
 		f.wantShares(t, 4)
 	})
-	t.Run("it is removed", func(t *testing.T) {
+	f.run("it is removed", func(t *testing.T) {
 		f.endure(t, promptness, func() { f.move(t, "remove", "d") })
 		f.wantShares(t, 3)
 	})
-	t.Run("it is added while the mover is killed", func(t *testing.T) {
+	f.run("it is added while the mover is killed", func(t *testing.T) {
 		f.endureWithout(t, promptness, func() { f.moveThroughKill(t, "add", member) })
 		f.wantShares(t, 4)
 	})
-	t.Run("it is removed while the mover is killed", func(t *testing.T) {
+	f.run("it is removed while the mover is killed", func(t *testing.T) {
 		f.endureWithout(t, promptness, func() { f.moveThroughKill(t, "remove", "d") })
 		f.wantShares(t, 3)
 	})
