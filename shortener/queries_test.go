@@ -141,6 +141,7 @@ func TestAViewThatIsDownFailsNothing(t *testing.T) {
 	if _, err := f.Resolve(t.Context(), l.Ref); err != nil {
 		t.Errorf("Resolve: %v", err)
 	}
+	f.Close() // waits for the repair
 	if got := strings.Count(f.out.String(), "shard is down"); got != 2 {
 		t.Errorf("logged %d times, want 2: %s", got, f.out)
 	}

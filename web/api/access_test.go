@@ -157,7 +157,7 @@ func TestEdgesResolveLinks(t *testing.T) {
 	w := newWorld(t)
 	w.make(`{"url":"https://example.com/","code":"x"}`)
 	ask := func(query, secret string) *answer {
-		return w.call("GET", "/internal/"+query, "", "", api.ClusterHeader, secret)
+		return w.call("GET", "/internal/"+query, "", "", api.ClusterHeader, secret, api.ProtocolHeader, "1")
 	}
 	read := func() shortener.Record {
 		a := ask("resolve?code=x&domain=", "cluster secret").status(200).header("Content-Type", "application/octet-stream")
@@ -189,7 +189,7 @@ func TestEdgesAskForTheSaltOfADay(t *testing.T) {
 	for day, status := range map[string]int{
 		"2026-11-23": 200, "2026-11-22": 200, "2026-11-24": 200, "2026-11-21": 422, "2026-11-25": 422, "today": 422, "": 422, "2026-11-23T00:00:00Z": 422,
 	} {
-		a := w.call("GET", "/internal/salt?day="+day, "", "", api.ClusterHeader, "cluster secret").status(status)
+		a := w.call("GET", "/internal/salt?day="+day, "", "", api.ClusterHeader, "cluster secret", api.ProtocolHeader, "1").status(status)
 		if status == 200 {
 			equal(t, "salt", string(a.body), "salt of "+day)
 		}

@@ -13,8 +13,15 @@ import (
 	"snowlink/shortener"
 )
 
-// ClusterHeader carries the secret that the roles of one installation know each other by.
-const ClusterHeader = "X-Snowlink-Cluster"
+// The headers of internal calls.
+const (
+	// ClusterHeader carries the secret that the roles of one installation know each other by.
+	ClusterHeader = "X-Snowlink-Cluster"
+	// InstallationHeader names the installation that an answer is of.
+	InstallationHeader = "X-Snowlink-Installation"
+	// ProtocolHeader carries the shortener.Protocol of who asks, and of who answers.
+	ProtocolHeader = "X-Snowlink-Protocol"
+)
 
 // Salter keeps the salts of visitors' hashes.
 type Salter interface {
@@ -36,11 +43,19 @@ func (a *API) routeInternal() {
 	}
 }
 
+// admitCluster admits the roles of this installation whose protocol is understood, and says who answers.
 func (a *API) admitCluster(c *gin.Context) {
+	c.Header(ProtocolHeader, strconv.Itoa(shortener.Protocol))
 	// Hashes have one length: comparing them tells nothing of the secret's.
 	want, got := sha256.Sum256([]byte(a.config.ClusterSecret)), sha256.Sum256([]byte(c.GetHeader(ClusterHeader)))
 	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 || a.config.ClusterSecret == "" {
 		writeProblem(c, shortener.Errorf(shortener.Forbidden, "This is for the service's own use."))
+		return
+	}
+	c.Header(InstallationHeader, a.config.Installation)
+	if spoken, err := strconv.Atoi(c.GetHeader(ProtocolHeader)); err != nil || !shortener.Understands(spoken) {
+		writeProblem(c, shortener.InvalidField(ProtocolHeader, "unknown-protocol",
+			"This process speaks protocol %d, and the caller %q: bring the older one up to date, one version at a time.", shortener.Protocol, c.GetHeader(ProtocolHeader)))
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.config.Limits.Timeout)
@@ -85,9 +100,6 @@ func (a *API) salt(c *gin.Context) {
 	c.Data(http.StatusOK, "application/octet-stream", salt)
 }
 
-// InstallationHeader names the installation that an answer is of.
-const InstallationHeader = "X-Snowlink-Installation"
-
 // membership answers the membership of the link shards, with the passwords in it, as the event store has
 // it; 204 if it is not newer than the epoch that the caller has.
 func (a *API) membership(c *gin.Context) {
@@ -101,7 +113,6 @@ func (a *API) membership(c *gin.Context) {
 		writeProblem(c, err)
 		return
 	}
-	c.Header(InstallationHeader, a.config.Installation)
 	if epoch <= have {
 		c.Status(http.StatusNoContent)
 		return

@@ -15,9 +15,6 @@ import (
 	"snowlink/shortener"
 )
 
-// installationHeader names the installation that an answer is of.
-const installationHeader = "X-Snowlink-Installation"
-
 // maxInternal bounds what an internal call may return.
 const maxInternal = 1 << 20
 
@@ -25,14 +22,17 @@ const maxInternal = 1 << 20
 // requests of clients.
 type Client struct {
 	pool    *pool
-	secret  string
+	peer    *peer
 	timeout time.Duration
 }
 
 // Client returns a client of the service, which must be one of Config.Services.
 func (g *Gateway) Client(service string) *Client {
-	return &Client{pool: g.pools[service], secret: g.config.Secret, timeout: 2 * time.Second}
+	return &Client{pool: g.pools[service], peer: &peer{secret: g.config.Secret, log: g.log}, timeout: 2 * time.Second}
 }
+
+// Belong has the client believe no instance that is of another installation.
+func (c *Client) Belong(installation string) { c.peer.installation.Store(&installation) }
 
 // Resolve asks for the record of a link. found is false only if the service has said that there was
 // never such a link.
@@ -90,7 +90,7 @@ func (c *Client) Membership(ctx context.Context, have uint64) (installation stri
 	return header, body, nil
 }
 
-// get makes one call. It does not heed the cancellation of ctx, only its deadline.
+// get makes one call, whose answer is that of an instance of ours. It does not heed the cancellation of ctx, only its deadline.
 func (c *Client) get(ctx context.Context, uri string) (status int, body []byte, err error) {
 	status, _, body, err = c.ask(ctx, uri)
 	return status, body, err
@@ -105,7 +105,7 @@ func (c *Client) ask(ctx context.Context, uri string) (status int, installation 
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
 	req.SetRequestURI("http://" + c.pool.service + uri)
-	req.Header.Set("X-Snowlink-Cluster", c.secret)
+	c.peer.introduce(req)
 	timeout := c.timeout
 	if d, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(d))
@@ -114,7 +114,7 @@ func (c *Client) ask(ctx context.Context, uri string) (status int, installation 
 		return 0, "", nil, context.Cause(ctx)
 	}
 	// One instance that hangs must leave time to ask another.
-	if err := c.pool.do(req, resp, nil, patience{timeout, timeout / 2}); err != nil {
+	if err := c.pool.do(req, resp, nil, patience{timeout, timeout / 2}, c.peer.accept); err != nil {
 		return 0, "", nil, err
 	}
 	if stream := resp.BodyStream(); stream != nil {

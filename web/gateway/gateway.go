@@ -144,7 +144,7 @@ func (g *Gateway) Handler(ctx *fasthttp.RequestCtx) {
 	if stream {
 		limit = patience{}
 	}
-	err := p.do(req, resp, body, limit)
+	err := p.do(req, resp, body, limit, believe)
 	fasthttp.ReleaseRequest(req)
 	if err != nil {
 		fasthttp.ReleaseResponse(resp)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -382,7 +383,7 @@ func TestAnInternalCallLeavesTimeForAnotherInstance(t *testing.T) {
 	defer close(stop)
 	w := start(t, nil, map[string]http.HandlerFunc{
 		"a": func(http.ResponseWriter, *http.Request) { <-stop },
-		"b": func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNotFound) },
+		"b": api(http.StatusNotFound, protocolHeader, strconv.Itoa(shortener.Protocol)),
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
@@ -461,8 +462,9 @@ func TestAnEarlyAnswerIsNotLost(t *testing.T) {
 func TestClient(t *testing.T) {
 	record := shortener.Record{Ref: shortener.Ref{Domain: "d.example", Code: "abc"}, Version: 3, Target: "https://example.com/"}
 	w := start(t, nil, map[string]http.HandlerFunc{"a": func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set(protocolHeader, r.Header.Get(protocolHeader))
 		switch q := r.URL.Query(); {
-		case r.Header.Get("X-Snowlink-Cluster") != "cluster":
+		case r.Header.Get(clusterHeader) != "cluster":
 			rw.WriteHeader(http.StatusForbidden)
 		case r.URL.Path == "/internal/salt" && q.Get("day") == "2026-03-14":
 			_, _ = io.WriteString(rw, "sixteen bytes at least")

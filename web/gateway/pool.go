@@ -163,9 +163,12 @@ func (c *call) done(err error) {
 // patience is how long a call may take: all tries together, and each. 0 is for ever.
 type patience struct{ total, try time.Duration }
 
-// do sends req to an instance, and to others if that is harmless. The error is a *sentError if the
-// request may have been acted upon.
-func (p *pool) do(req *fasthttp.Request, resp *fasthttp.Response, body *requestBody, limit patience) error {
+// believe accepts every answer.
+func believe(*fasthttp.Response) error { return nil }
+
+// do sends req to an instance, and to others if that is harmless. An answer that is not accepted counts as
+// none. The error is a *sentError if the request may have been acted upon.
+func (p *pool) do(req *fasthttp.Request, resp *fasthttp.Response, body *requestBody, limit patience, accept func(*fasthttp.Response) error) error {
 	deadline := time.Now().Add(limit.total)
 	harmless := req.Header.IsGet() || req.Header.IsHead()
 	var tried []string
@@ -178,7 +181,9 @@ func (p *pool) do(req *fasthttp.Request, resp *fasthttp.Response, body *requestB
 		if limit.total > 0 {
 			req.SetTimeout(max(1, min(limit.try, time.Until(deadline))))
 		}
-		err = c.client.Do(req, resp)
+		if err = c.client.Do(req, resp); err == nil {
+			err = accept(resp)
+		}
 		if err == nil || body.failed() {
 			c.done(clientFault(err))
 			return err

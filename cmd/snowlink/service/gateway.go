@@ -86,6 +86,9 @@ func (s *service) openGateway(ctx context.Context) *gatewaySet {
 		BaseURL: s.base, Logger: s.host.Logger, Metrics: s.metrics,
 	})
 	g.client = g.gateway.Client(apiService)
+	if s.secrets.id != "" {
+		g.client.Belong(s.secrets.id)
+	}
 	return g
 }
 

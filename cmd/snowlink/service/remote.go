@@ -37,6 +37,9 @@ func (s *service) openShardsByAPI(ctx context.Context, configured []linkshards.M
 		known = fresh
 		return fresh.Membership.WithAddresses(configured), nil
 	}
+	if known.Installation != "" {
+		s.gateway.client.Belong(known.Installation)
+	}
 	if known.Membership.Epoch() == 0 {
 		if err := s.awaitMembership(ctx, newest); err != nil {
 			return nil, err
@@ -69,9 +72,7 @@ func (s *service) askMembership(ctx context.Context, known told) (told, error) {
 	if err := fresh.Membership.UnmarshalJSON(body); err != nil {
 		return known, fmt.Errorf("read the membership of the link shards: %w", err)
 	}
-	if known.Installation != "" && known.Installation != installation {
-		return known, fmt.Errorf("the api is of installation %s, and this edge of %s: give the edge another --data-dir", installation, known.Installation)
-	}
+	s.gateway.client.Belong(installation)
 	raw, err := json.Marshal(fresh)
 	if err != nil {
 		return known, err
