@@ -178,10 +178,12 @@ func TestReadsOfALinkThatMoves(t *testing.T) {
 			}
 			s := open(t, m.WithAddresses(specs), linkshards.Options{Breaker: patient})
 			got, err := s.Get(t.Context(), ref)
-			if want := (shortener.Record{}); tc.want > 0 {
-				if want = record(code, tc.want); got != want {
-					t.Errorf("got %+v, want %+v", got, want)
-				}
+			want := shortener.Record{}
+			if tc.want > 0 {
+				want = record(code, tc.want)
+			}
+			if got != want {
+				t.Errorf("got %+v, want %+v", got, want)
 			}
 			switch {
 			case tc.err == nil && tc.want == 0:

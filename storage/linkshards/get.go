@@ -61,7 +61,7 @@ func (s *Shards) find(ctx context.Context, v *view, ref shortener.Ref) (finding,
 	p := v.place(ref)
 	if p.before == nil || v.phase != Copying {
 		found, err := s.findOn(ctx, p.now, ref)
-		found.trusted = found.trusted && !v.tooLate()
+		found.trusted = found.trusted && !s.tooLate(v)
 		return found, err
 	}
 	type answer struct {
@@ -82,7 +82,7 @@ func (s *Shards) find(ctx context.Context, v *view, ref shortener.Ref) (finding,
 	if before.is && (!now.is || before.record.Version > now.record.Version || before.record.Version == now.record.Version && before.trusted) {
 		found = before.finding
 	}
-	found.trusted = found.trusted && err == nil && before.err == nil && !v.tooLate()
+	found.trusted = found.trusted && err == nil && before.err == nil && !s.tooLate(v)
 	return found, nil
 }
 

@@ -36,6 +36,10 @@ type Options struct {
 	Installation string
 	// OtherKeys are what else the service keeps on the shards: they are not counted as links.
 	OtherKeys []string
+	// LateFor is for how long what is read is still trusted after a shard has shown to know a newer
+	// membership than the one in use: 5 s if 0. Whom that takes for the owner of a link may not have
+	// been told of its edits. It is to be less than what a move waits for processes that are late.
+	LateFor time.Duration
 	// OnStale, if not nil, is told when a shard refused a write because it knows of a newer
 	// membership: get that and Adopt it. It must not block.
 	OnStale func()
@@ -58,6 +62,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Breaker.OpenFor == 0 {
 		o.Breaker.OpenFor = time.Second
+	}
+	if o.LateFor == 0 {
+		o.LateFor = 5 * time.Second
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -75,6 +75,7 @@ func startReplicated(t testing.TB) (primary, replica *server, spec linkshards.Me
 func TestAFailoverIsNotTrusted(t *testing.T) {
 	for name, fault := range map[string]syscall.Signal{"the primary is killed": syscall.SIGKILL, "the primary is paused": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // with each other: they wait, mostly
 			primary, replica, spec := startReplicated(t)
 			m := mustFirst(t, spec)
 			patiently := linkshards.Options{Breaker: patient, WriteTimeout: 2 * time.Second}

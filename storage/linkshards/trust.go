@@ -12,10 +12,6 @@ import (
 const (
 	lookEvery   = time.Second            // how often Run looks at the instances
 	lookTimeout = 500 * time.Millisecond // after which an instance that does not answer is given up
-	// A membership that shards have known to be out of date for this long is not trusted for reads
-	// either: what it takes for the owner of a link may not have been told of its edits. It is less than
-	// the time that a move waits for processes to go over to its membership.
-	lateFor = 5 * time.Second
 )
 
 // Run looks at every shard each second, and as soon as Subscribe hears that something has changed,
@@ -61,10 +57,10 @@ func (s *Shards) Recheck(ctx context.Context) {
 	}
 }
 
-// tooLate reports whether there has been a newer membership for too long.
-func (v *view) tooLate() bool {
+// tooLate reports whether shards have known of a newer membership for too long.
+func (s *Shards) tooLate(v *view) bool {
 	since := v.late.Load()
-	return since != 0 && time.Since(time.Unix(0, since)) > lateFor
+	return since != 0 && time.Since(time.Unix(0, since)) > s.opts.LateFor
 }
 
 // look asks what Recheck wants to know of one instance, and sets late if it knows a newer epoch.

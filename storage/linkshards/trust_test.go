@@ -257,3 +257,44 @@ func TestAShardOfAnotherInstallationIsNotUsed(t *testing.T) {
 		t.Errorf("claim of what is theirs: %v", err)
 	}
 }
+
+// A process that cannot get the newer membership reads on for a while, and then trusts nothing.
+func TestWhoIsLateForLongTrustsNothing(t *testing.T) {
+	server := startRedis(t)
+	m := mustFirst(t, server.spec("a"))
+	var stale atomic.Int64
+	hasty := open(t, m, linkshards.Options{LateFor: time.Nanosecond, OnStale: func() { stale.Add(1) }})
+	calm := open(t, m, linkshards.Options{LateFor: time.Hour})
+	verify(t, hasty, "a")
+	mustPut(t, hasty, record("x", 1))
+	both := func() { hasty.Recheck(t.Context()); calm.Recheck(t.Context()) }
+	both()
+	wantRecord(t, hasty, record("x", 1))
+	if err := calm.Fence(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	both()
+	wantUnverified(t, hasty, record("x", 1))
+	wantRecord(t, calm, record("x", 1))
+	if stale.Load() == 0 {
+		t.Error("OnStale was not told")
+	}
+	adopt(t, must(m.Add(linkshards.MemberSpec{Name: "b", URL: "redis://127.0.0.1:1"})), hasty)
+	both()
+	code := record(stays(t, hasty.Membership(), "a"), 1)
+	mustPut(t, hasty, code)
+	wantRecord(t, hasty, code)
+}
+
+// stays returns a code that a shard owns, and has owned before.
+func stays(t testing.TB, m linkshards.Membership, owner string) string {
+	t.Helper()
+	for i := range 10_000 {
+		code := "s" + strconv.Itoa(i)
+		if now, before := m.Owner(shortener.Ref{Code: code}); now == owner && before == "" {
+			return code
+		}
+	}
+	t.Fatalf("no link stays on %s", owner)
+	return ""
+}
