@@ -46,7 +46,7 @@ func TestOutage(t *testing.T) {
 			f.awaitBack(t)
 		})
 	}
-	f.recount(t, promptness)
+	f.recount(t, 5*time.Second)
 }
 
 func report(t *testing.T, of string, faults []string) {
