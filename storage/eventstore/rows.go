@@ -85,3 +85,15 @@ func KeyColumns(k shortener.APIKey) []any {
 		k.ID, k.Name, string(k.Role), k.Hash[:], k.Hint, Millis(k.CreatedAt), k.CreatedBy, Millis(k.ExpiresAt), Millis(k.RevokedAt),
 	}
 }
+
+// ScanUsed reads owner, key, fingerprint, domain, code, version, expires_at.
+func ScanUsed(row Row) (UsedKey, error) {
+	var (
+		u       UsedKey
+		key     []byte
+		expires int64
+	)
+	err := row.Scan(&u.Owner, &key, &u.Made.Fingerprint, &u.Made.Ref.Domain, &u.Made.Ref.Code, &u.Made.Version, &expires)
+	u.Key, u.Expires = string(key), FromMillis(expires)
+	return u, err
+}

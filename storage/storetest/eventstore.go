@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"snowlink/shortener"
 	"snowlink/storage/eventstore"
 )
 
@@ -15,10 +14,13 @@ type EventLogs struct {
 	// Place returns a new, empty place for a store: a path, an address. It is cleaned up with the test.
 	Place func(t testing.TB) string
 	// Open opens the store at a place. It is called in another process too, and twice for one place,
-	// but not while the place is open. now is the store's clock.
+	// but not while the place is open unless that is Shared. now is the store's clock.
 	Open func(t testing.TB, place string, now func() time.Time) eventstore.Store
-	// Tamper changes the target of a link in the view behind the store's back.
-	Tamper func(t testing.TB, place string, ref shortener.Ref, target string)
+	// Shared says that several may have a place open at the same time, in several processes.
+	Shared bool
+	// Exec runs a statement of SQL behind the store's back. The tables events and links have the same
+	// columns everywhere.
+	Exec func(t testing.TB, place, statement string)
 }
 
 func (l EventLogs) fresh(t testing.TB) eventstore.Store {
@@ -53,6 +55,8 @@ func EventStore(t *testing.T, logs EventLogs) {
 		"a list's pages neither miss nor repeat":         pages,
 		"replay makes an equal view":                     replays,
 		"verify finds a changed row":                     verifies,
+		"verify names what is wrong":                     verifiesAll,
+		"a replay that cannot end changes nothing":       replaysInVain,
 		"what was acknowledged survives SIGKILL":         survives,
 		"checkpoints":                                    checkpoints,
 		"secrets are drawn once":                         secrets,
@@ -61,6 +65,12 @@ func EventStore(t *testing.T, logs EventLogs) {
 		"a walk meets every link":                        walks,
 		"a closed store says so":                         closed,
 	} {
+		t.Run(name, func(t *testing.T) { test(t, logs) })
+	}
+	if !logs.Shared {
+		return
+	}
+	for name, test := range sharedTests {
 		t.Run(name, func(t *testing.T) { test(t, logs) })
 	}
 }

@@ -195,27 +195,3 @@ func replays(t *testing.T, logs EventLogs) {
 		}
 	})
 }
-
-func verifies(t *testing.T, logs EventLogs) {
-	place := logs.Place(t)
-	log := logs.open(t, place)
-	for _, code := range []string{"a", "b", "c"} {
-		mustAppend(t, log, creation(ref(code), to("https://one.example/")))
-	}
-	wantSound(t, log)
-	logs.Tamper(t, place, ref("b"), "https://evil.example/")
-	report, err := log.Verify(t.Context(), nil)
-	if err != nil {
-		t.Fatalf("verify: %v", err)
-	}
-	found := slices.ContainsFunc(report.Faults, func(f eventstore.Fault) bool {
-		return f.Ref == ref("b") && f.Field == "target" && f.Got == "https://evil.example/" && f.Want == "https://one.example/"
-	})
-	if !found || report.OK() {
-		t.Errorf("verify of a changed target: got %+v, want it named", report)
-	}
-	if err := log.Replay(t.Context(), nil); err != nil {
-		t.Fatalf("replay: %v", err)
-	}
-	wantSound(t, log)
-}

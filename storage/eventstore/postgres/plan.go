@@ -23,7 +23,7 @@ type plan struct {
 	appended []shortener.Event
 	made     map[shortener.Ref]bool // links to be inserted
 	edited   map[shortener.Ref]bool // links to be updated
-	keys     map[onceKey]shortener.Once
+	used     []eventstore.UsedKey
 }
 
 type onceKey struct{ owner, key string }
@@ -32,7 +32,7 @@ func newPlan() *plan {
 	return &plan{
 		links: make(map[shortener.Ref]shortener.Link), ids: make(map[int64]bool),
 		events: make(map[string]eventstore.Place), once: make(map[onceKey]eventstore.Made),
-		made: make(map[shortener.Ref]bool), edited: make(map[shortener.Ref]bool), keys: make(map[onceKey]shortener.Once),
+		made: make(map[shortener.Ref]bool), edited: make(map[shortener.Ref]bool),
 	}
 }
 
@@ -71,9 +71,9 @@ func (p *plan) add(c shortener.Commit, d eventstore.Decision) ([]eventstore.Plac
 		places[i] = p.append(e)
 	}
 	if c.Once != nil {
-		key := onceKey{c.Once.Owner, c.Once.Key}
-		p.keys[key] = *c.Once
-		p.once[key] = eventstore.Made{Fingerprint: c.Once.Fingerprint[:], Ref: c.Ref, Version: d.After.Version}
+		made := eventstore.Made{Fingerprint: c.Once.Fingerprint[:], Ref: c.Ref, Version: d.After.Version}
+		p.once[onceKey{c.Once.Owner, c.Once.Key}] = made
+		p.used = append(p.used, eventstore.UsedKey{Owner: c.Once.Owner, Key: c.Once.Key, Made: made, Expires: c.Once.Expires})
 	}
 	return places, nil
 }

@@ -15,5 +15,5 @@ var migrations = []string{eventstore.MustRead(sqlFiles, "sql/migrations/0001.sql
 
 // sql holds every named statement of the files in sql.
 var sql = eventstore.ParseStatements(sqlFiles,
-	"sql/append.sql", "sql/events.sql", "sql/keys.sql", "sql/links.sql", "sql/membership.sql", "sql/migrate.sql",
+	"sql/append.sql", "sql/copy.sql", "sql/events.sql", "sql/keys.sql", "sql/links.sql", "sql/membership.sql", "sql/migrate.sql",
 	"sql/rebuild.sql", "sql/secrets.sql", "sql/session.sql")

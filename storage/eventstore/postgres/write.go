@@ -31,8 +31,8 @@ func (p *plan) write(ctx context.Context, conn *pgx.Conn, channel string) error 
 	if links := p.linksOf(p.edited); len(links) > 0 {
 		batch.Queue(sql.Get("update-links"), linkColumns(links)...)
 	}
-	if len(p.keys) > 0 {
-		batch.Queue(sql.Get("put-once"), p.onceColumns()...)
+	if len(p.used) > 0 {
+		batch.Queue(sql.Get("put-once"), usedColumns(p.used)...)
 	}
 	batch.Queue(sql.Get("set-head"), p.head)
 	batch.Queue(sql.Get("tell"), channel, strconv.FormatInt(p.head, 10))
@@ -93,18 +93,16 @@ func arrayText(texts []string) string {
 	return "{" + strings.Join(quoted, ",") + "}"
 }
 
-// onceColumns returns the arrays of put-once.
-func (p *plan) onceColumns() []any {
-	var (
-		owners, domains, codes []string
-		keys, fingerprints     [][]byte
-		versions, expires      []int64
-	)
-	for key, once := range p.keys {
-		made := p.once[key]
-		owners, domains, codes = append(owners, key.owner), append(domains, made.Ref.Domain), append(codes, made.Ref.Code)
-		keys, fingerprints = append(keys, []byte(key.key)), append(fingerprints, made.Fingerprint)
-		versions, expires = append(versions, made.Version), append(expires, once.Expires.UnixMilli())
+// usedColumns returns the arrays of put-once.
+func usedColumns(all []eventstore.UsedKey) []any {
+	n := len(all)
+	owners, domains, codes := make([]string, n), make([]string, n), make([]string, n)
+	keys, fingerprints := make([][]byte, n), make([][]byte, n)
+	versions, expires := make([]int64, n), make([]int64, n)
+	for i, u := range all {
+		owners[i], domains[i], codes[i] = u.Owner, u.Made.Ref.Domain, u.Made.Ref.Code
+		keys[i], fingerprints[i] = []byte(u.Key), u.Made.Fingerprint
+		versions[i], expires[i] = u.Made.Version, u.Expires.UnixMilli()
 	}
 	return []any{owners, keys, fingerprints, domains, codes, versions, expires}
 }

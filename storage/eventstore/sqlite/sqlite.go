@@ -27,6 +27,9 @@ type Options struct {
 	Logger  *slog.Logger     // slog.Default() if nil
 	Readers int              // connections for reads: 4 if 0
 
+	// Unfinished allows to open what Copy has begun and not finished.
+	Unfinished bool
+
 	// Observe, if not nil, is told of each transaction: how many writes shared it, how long it took
 	// with its sync, and whether it failed. It is called by the writer and must be quick.
 	Observe func(writes int, took time.Duration, err error)
@@ -79,6 +82,9 @@ func Open(path string, options Options) (*Store, error) {
 	if err == nil {
 		s.reads, err = prepare(context.Background(), readDB, readStatements...)
 	}
+	if err == nil && !options.Unfinished {
+		err = s.refuseUnfinished()
+	}
 	if err != nil {
 		return nil, errors.Join(classify("open the event store", err), s.closeFile())
 	}
@@ -89,6 +95,19 @@ func Open(path string, options Options) (*Store, error) {
 var readStatements = []string{
 	"select-link", "newest-id", "events-of-link", "events-after", "select-checkpoint",
 	"select-keys", "key-by-hash", "select-meta", "select-salt", "select-membership", "links-after", "count-links",
+}
+
+// refuseUnfinished refuses to serve what is only a part of a log.
+func (s *Store) refuseUnfinished() error {
+	var mark []byte
+	err := s.reads.get("select-meta").QueryRow(eventstore.UnfinishedCopy).Scan(&mark)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	return eventstore.ErrUnfinishedCopy
 }
 
 // Close lets the transaction under way end, refuses further writes, and closes the file. Nothing that

@@ -18,7 +18,7 @@ var schemas = []string{eventstore.MustRead(sqlFiles, "sql/schema.sql"), eventsto
 
 // statements holds every named statement of the other files in sql.
 var statements = eventstore.ParseStatements(sqlFiles,
-	"sql/append.sql", "sql/links.sql", "sql/events.sql", "sql/rebuild.sql", "sql/keys.sql", "sql/secrets.sql", "sql/membership.sql")
+	"sql/append.sql", "sql/copy.sql", "sql/links.sql", "sql/events.sql", "sql/rebuild.sql", "sql/keys.sql", "sql/secrets.sql", "sql/membership.sql")
 
 // prepared are named statements, ready on one connection or pool. It is safe for concurrent use if
 // that is.

@@ -116,6 +116,37 @@ func (s *Server) Resume(t testing.TB) {
 	}
 }
 
+// Demote turns the server, which must have been ended in good order, into a replica when it is resumed.
+func (s *Server) Demote(t testing.TB) {
+	t.Helper()
+	signal := filepath.Join(s.data(), "standby.signal")
+	if err := os.WriteFile(signal, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c := s.as.Credential; c != nil {
+		if err := os.Chown(signal, int(c.Uid), int(c.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// RequirePasswords lets a role in with its password only.
+func (s *Server) RequirePasswords(t testing.TB, role string) {
+	t.Helper()
+	rules := "host all " + role + " 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+	// The file is there and keeps its owner.
+	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(t, s.URL(), `SELECT pg_reload_conf()`)
+}
+
+// Promote turns a replica into a primary.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	s.Exec(t, s.URL(), `SELECT pg_promote()`)
+}
+
 func (s *Server) end(how syscall.Signal) {
 	_ = s.cmd.Process.Signal(how) // it may have ended
 	<-s.ended

@@ -2,7 +2,7 @@
 
 -- name: begin
 -- Each statement sees what was committed before it began: what is read once the head is locked, stays true.
-BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- name: lock-head
 SELECT position FROM head FOR UPDATE;
