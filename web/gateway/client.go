@@ -24,11 +24,14 @@ type Client struct {
 	pool    *pool
 	peer    *peer
 	timeout time.Duration
+	hedge   time.Duration
 }
 
 // Client returns a client of the service, which must be one of Config.Services.
 func (g *Gateway) Client(service string) *Client {
-	return &Client{pool: g.pools[service], peer: &peer{secret: g.config.Secret, log: g.log}, timeout: 2 * time.Second}
+	return &Client{
+		pool: g.pools[service], peer: &peer{secret: g.config.Secret, log: g.log}, timeout: 2 * time.Second, hedge: g.config.Hedge,
+	}
 }
 
 // Belong has the client believe no instance that is of another installation.
@@ -90,36 +93,84 @@ func (c *Client) Membership(ctx context.Context, have uint64) (installation stri
 	return header, body, nil
 }
 
-// get makes one call, whose answer is that of an instance of ours. It does not heed the cancellation of ctx, only its deadline.
+// get makes one call, whose answer is that of an instance of ours.
 func (c *Client) get(ctx context.Context, uri string) (status int, body []byte, err error) {
 	status, _, body, err = c.ask(ctx, uri)
 	return status, body, err
 }
 
-// ask is get with the installation that answered.
+// said is what an instance has answered.
+type said struct {
+	status       int
+	installation string
+	body         []byte
+	err          error
+}
+
+// ask makes one call, and while that is not answered after a moment, another of a second instance: the first
+// answer counts. An instance that hangs, or is slow for once, so costs no more than that moment.
 func (c *Client) ask(ctx context.Context, uri string) (status int, installation string, body []byte, err error) {
 	if c.pool == nil {
 		return 0, "", nil, errors.New("no such service")
 	}
+	patience := c.timeout
+	if d, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(d))
+	}
+	if patience <= 0 || ctx.Err() != nil {
+		return 0, "", nil, context.Cause(ctx)
+	}
+	answers := make(chan said, 2)
+	on := terms{patience: patience, accept: c.accept, tried: &tried{}}
+	begin := func() { c.pool.calls.Go(func() { answers <- c.call(uri, on) }) }
+	begin()
+	hedge := time.NewTimer(c.hedge)
+	defer hedge.Stop()
+	for running := 1; running > 0; {
+		select {
+		case a := <-answers:
+			if a.err == nil {
+				return a.status, a.installation, a.body, nil
+			}
+			err = errors.Join(err, a.err)
+			running--
+		case <-hedge.C:
+			if c.pool.retries.Retry() {
+				begin()
+				running++
+			}
+		case <-ctx.Done():
+			return 0, "", nil, errors.Join(err, context.Cause(ctx))
+		}
+	}
+	return 0, "", nil, err
+}
+
+// accept returns why an answer is not to be relied on: it is a stranger's, or that of an instance that is
+// in difficulties of its own, which another may not have.
+func (c *Client) accept(resp *fasthttp.Response) error {
+	if err := c.peer.accept(resp); err != nil {
+		return err
+	}
+	if status := resp.StatusCode(); status >= fasthttp.StatusInternalServerError {
+		return fmt.Errorf("status %d", status)
+	}
+	return nil
+}
+
+func (c *Client) call(uri string, on terms) (a said) {
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
 	req.SetRequestURI("http://" + c.pool.service + uri)
 	c.peer.introduce(req)
-	timeout := c.timeout
-	if d, ok := ctx.Deadline(); ok {
-		timeout = min(timeout, time.Until(d))
+	if a.err = c.pool.do(req, resp, nil, on); a.err != nil {
+		return a
 	}
-	if timeout <= 0 || ctx.Err() != nil {
-		return 0, "", nil, context.Cause(ctx)
-	}
-	// One instance that hangs must leave time to ask another.
-	if err := c.pool.do(req, resp, nil, patience{timeout, timeout / 2}, c.peer.accept); err != nil {
-		return 0, "", nil, err
-	}
+	a.status, a.installation = resp.StatusCode(), string(resp.Header.Peek(installationHeader))
 	if stream := resp.BodyStream(); stream != nil {
-		body, err = io.ReadAll(io.LimitReader(stream, maxInternal))
-		err = errors.Join(err, resp.CloseBodyStream())
+		a.body, a.err = io.ReadAll(io.LimitReader(stream, maxInternal))
+		a.err = errors.Join(a.err, resp.CloseBodyStream())
 	}
-	return resp.StatusCode(), string(resp.Header.Peek(installationHeader)), body, err
+	return a
 }

@@ -5,6 +5,9 @@
 //
 //   - a request reaches one instance at most once, unless it is a GET or HEAD, or nothing of it was
 //     sent: those are tried on another instance;
+//   - an instance that hangs holds up neither who comes after nor, for longer than a second or two, a GET or
+//     HEAD that waits for it: such a request goes on to another instance. What is tried again is bounded
+//     by a share of all calls;
 //   - when no instance answers, the client gets 503 with Retry-After, never an invented success. If
 //     the request was sent and its answer is missing, the answer says so;
 //   - bodies stream both ways. A request's is cut off at MaxBody; a response that streams may take as long
@@ -60,12 +63,15 @@ type Config struct {
 	Secret   string  // proves calls of /internal to come from the cluster
 
 	Dial    func(ctx context.Context, addr string) (net.Conn, error) // nil: TCP
+	Connect time.Duration                                            // 1 s, for a connection
 	Timeout time.Duration                                            // 30 s, for a request and its response
+	Hedge   time.Duration                                            // 50 ms, after which an internal call is made at a second instance too
 	Idle    time.Duration                                            // 60 s, for the next part of a stream
 	MaxBody int64                                                    // 10 MiB, of a request
 
 	Balancer balancer.Config
-	Breaker  breaker.Config
+	Breaker  breaker.Config // OpenFor 1 s, PermitDeadline 2 s
+	Retries  balancer.BudgetConfig
 
 	BaseURL string                // of problem types
 	Logger  *slog.Logger          // nil: slog.Default
@@ -86,17 +92,17 @@ func New(config Config) *Gateway {
 		config.Routes = Routes
 	}
 	if config.Dial == nil {
-		dialer := &net.Dialer{Timeout: 2 * time.Second}
+		dialer := &net.Dialer{}
 		config.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", addr)
 		}
 	}
-	if config.Timeout <= 0 {
-		config.Timeout = 30 * time.Second
-	}
-	if config.Idle <= 0 {
-		config.Idle = 60 * time.Second
-	}
+	config.Connect = or(config.Connect, time.Second)
+	config.Timeout = or(config.Timeout, 30*time.Second)
+	config.Hedge = or(config.Hedge, 50*time.Millisecond)
+	config.Idle = or(config.Idle, 60*time.Second)
+	config.Breaker.OpenFor = or(config.Breaker.OpenFor, time.Second)
+	config.Breaker.PermitDeadline = or(config.Breaker.PermitDeadline, 2*time.Second)
 	if config.MaxBody <= 0 {
 		config.MaxBody = 10 << 20
 	}
@@ -108,6 +114,13 @@ func New(config Config) *Gateway {
 		g.pools[name] = newPool(name, directory, &g.config)
 	}
 	return g
+}
+
+func or(given, otherwise time.Duration) time.Duration {
+	if given <= 0 {
+		return otherwise
+	}
+	return given
 }
 
 // Close drops the connections that are idle. Call it after the last request.
@@ -140,11 +153,11 @@ func (g *Gateway) Handler(ctx *fasthttp.RequestCtx) {
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	body := g.copyRequest(ctx, req, path)
 	stream := route.Stream || strings.Contains(string(ctx.Request.Header.Peek("Accept")), "text/event-stream")
-	limit := patience{g.config.Timeout, g.config.Timeout}
+	on := terms{patience: g.config.Timeout, tried: &tried{}}
 	if stream {
-		limit = patience{}
+		on.patience = 0
 	}
-	err := p.do(req, resp, body, limit, believe)
+	err := p.do(req, resp, body, on)
 	fasthttp.ReleaseRequest(req)
 	if err != nil {
 		fasthttp.ReleaseResponse(resp)

@@ -67,6 +67,12 @@ func (l *list) set(names ...string) {
 	l.all = all
 }
 
+func (l *list) restart(all ...registry.Instance) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = all
+}
+
 // start runs instances by name. One without a handler cannot be dialled.
 func start(t *testing.T, change func(*Config), instances map[string]http.HandlerFunc) *world {
 	t.Helper()
