@@ -12,26 +12,17 @@ type claim struct {
 	shard int
 }
 
-// filler gives every slot the shard that scores highest for it (rendezvous hashing), save that no
-// shard takes more than its capacity: one that is asked for more keeps the slots it scores highest
-// for, and the rest ask their next choice. That is deferred acceptance (Gale and Shapley, 1962); its
-// outcome does not depend on the order in which slots ask, so the table is a function of the
-// membership alone.
+// filler gives every slot the shard that scores highest for it (rendezvous hashing: Thaler and
+// Ravishankar, 1998), save that no shard takes more than its capacity: one that is asked for more keeps
+// the slots it scores highest for, and the rest ask their next choice. That is deferred acceptance
+// (Gale and Shapley, 1962); its outcome does not depend on the order in which slots ask or shards are
+// named.
 type filler struct {
 	shards   []Shard
 	index    []int // of each shard in its ring
 	seeds    []uint64
 	capacity []int
 	held     [][]claim // by shard
-}
-
-// newFiller returns one of all shards, each with the capacity of New.
-func newFiller(shards []Shard) *filler {
-	f := &filler{}
-	for i, capacity := range capacities(shards) {
-		f.add(shards[i], i, capacity)
-	}
-	return f
 }
 
 // add makes one more shard take part.
@@ -41,7 +32,7 @@ func (f *filler) add(s Shard, index, capacity int) {
 	f.held = append(f.held, nil)
 }
 
-// place gives every one of slots a shard. The capacities must suffice for them.
+// place gives every one of slots a shard. The capacities must add up to their number or more.
 func (f *filler) place(slots []int) {
 	for _, slot := range slots {
 		f.take(f.best(slot))
@@ -57,16 +48,6 @@ func (f *filler) write(owners *[Slots]uint16) {
 			owners[c.slot] = uint16(f.index[shard])
 		}
 	}
-}
-
-func fill(shards []Shard) (owners [Slots]uint16) {
-	f, all := newFiller(shards), make([]int, Slots)
-	for slot := range all {
-		all[slot] = slot
-	}
-	f.place(all)
-	f.write(&owners)
-	return owners
 }
 
 func (f *filler) take(c claim) { f.held[c.shard] = append(f.held[c.shard], c) }
@@ -99,8 +80,8 @@ func (f *filler) best(slot int) claim {
 	return top
 }
 
-// after is the next choice of a slot that was refused. There always is one: the capacities add up to
-// more than there are slots, so a slot that no shard keeps is a contradiction.
+// after is the next choice of a slot that was refused. There always is one: while a slot is without a
+// shard, some shard has room, and whoever has room has refused nobody.
 func (f *filler) after(refused claim) claim {
 	var next claim
 	found := false
@@ -133,20 +114,4 @@ func (f *filler) compare(a, b claim) int {
 		return cmp.Compare(f.shards[a.shard].Name, f.shards[b.shard].Name)
 	}
 	return cmp.Compare(a.slot, b.slot)
-}
-
-// slack is how far a shard may exceed its fair share of slots, in hundredths. Less slack sends more
-// slots to their second choice, and those are the ones that move although their shard did not
-// change: with 0 it is 0.6 % of all slots on a change of one shard in 64, with 1 it is 0.45 %.
-const slack = 1
-
-func capacities(shards []Shard) []int {
-	total := totalWeight(shards)
-	limits := make([]int, len(shards))
-	for i, s := range shards {
-		share := Slots * s.Weight
-		fair := (share + total - 1) / total
-		limits[i] = max(fair, share*(100+slack)/(total*100))
-	}
-	return limits
 }

@@ -1,19 +1,26 @@
 // Package hashring decides which of several named, weighted shards owns a key.
 //
-// A key hashes to one of 16,384 slots, and each slot has one owner. New fills the table of owners by
-// rendezvous hashing with bounded capacity, Change makes the next table from one that is in use:
+// A key hashes to one of 16,384 slots, as in a Redis cluster, and each slot has one owner, which a table
+// tells. New fills the table from nothing, Change makes the next table from one that is in use:
 //
 //   - the table of New is a function of the names and weights alone: not of their order, the process
-//     or the machine. No shard owns more than 1.01 times its fair share of slots (or one slot over it,
-//     once the share is below a hundred slots);
-//   - a change moves slots only from shards whose share has shrunk to shards whose share has grown: the
-//     share of a shard that joins or leaves, to it or from it, and nothing between the others. Load
-//     stays within 1.02 of the fair share, or two slots of it. A table cannot be balanced, moved so
-//     little and still be a function of its members: the one of Change depends on the one before, and
-//     whoever keeps a membership keeps the table with it, for which rings have a form in JSON;
+//     or the machine. The greatest load for a weight is the least that whole slots allow: shards of one
+//     weight differ by one slot at most;
+//   - a change moves slots only from shards whose share has shrunk to shards whose share has grown, and
+//     no more than that takes: the share of a shard that joins or leaves, to it or from it, and nothing
+//     between the others. After any number of changes no load is over 1.02 times its fair share, or one
+//     slot over it where shares are so small that a slot is more than that;
 //   - every process that makes the same table or change has the same outcome.
 //
-// Moves names every slot that changes its owner between two rings.
+// A table cannot be balanced, move so little and still be a function of its members: that of Change
+// depends on the one before. So whoever keeps a membership keeps the table with it, for which rings have
+// a form in JSON.
+//
+// How many slots each shard owns is apportioned first (Jefferson, D'Hondt); which they are is decided by
+// rendezvous hashing (Thaler and Ravishankar, 1998) with those numbers as capacities, so that what a
+// shard takes or gives is spread evenly over the others.
+//
+// Moves names every slot that changes its owner between two rings; OwnerName answers for one slot.
 //
 // A Ring knows nothing of health: a shard that is down keeps its keys, and its owner is still the
 // answer. Members change only by making the Ring of the next epoch.
@@ -48,19 +55,12 @@ type Ring struct {
 	epoch  uint64
 }
 
-// New returns the ring of the given shards. The epoch is the version of the membership; it is carried
-// and has no part in the placement. The error tells everything that is wrong with the shards: none or
-// too many, an empty name, a name given twice, a weight outside of 0 to MaxWeight.
+// New returns the ring of the given shards, filled from nothing: the table is a function of names and
+// weights alone. The epoch is the version of the membership; it is carried and has no part in the
+// placement. The error tells everything that is wrong with the shards: none or too many, an empty name,
+// a name given twice, a weight outside of 0 to MaxWeight.
 func New(epoch uint64, shards []Shard) (*Ring, error) {
-	if err := check(shards); err != nil {
-		return nil, fmt.Errorf("hashring: %w", err)
-	}
-	r := &Ring{shards: slices.Clone(shards), epoch: epoch}
-	for i := range r.shards {
-		r.shards[i].Weight = max(1, r.shards[i].Weight)
-	}
-	r.owners = fill(r.shards)
-	return r, nil
+	return new(Ring).Change(epoch, shards)
 }
 
 func check(shards []Shard) error {
@@ -104,6 +104,10 @@ func (r *Ring) Owner(key string) int { return int(r.owners[r.Slot(key)]) }
 // 0 to Slots-1.
 func (r *Ring) OwnerOfSlot(slot int) int { return int(r.owners[slot]) }
 
+// OwnerName returns the name of the shard that owns slot, by which the owners in two rings compare:
+// a slot moves if and only if its names differ. It panics if slot is not from 0 to Slots-1.
+func (r *Ring) OwnerName(slot int) string { return r.shards[r.owners[slot]].Name }
+
 // A Move is a slot that changes its owner. From and To are names of shards.
 type Move struct {
 	Slot     int
@@ -115,8 +119,7 @@ type Move struct {
 func Moves(from, to *Ring) []Move {
 	var moves []Move
 	for slot := range Slots {
-		a, b := from.shards[from.owners[slot]].Name, to.shards[to.owners[slot]].Name
-		if a != b {
+		if a, b := from.OwnerName(slot), to.OwnerName(slot); a != b {
 			moves = append(moves, Move{Slot: slot, From: a, To: b})
 		}
 	}

@@ -64,8 +64,8 @@ func (w wire) ring() (r Ring, err error) {
 	}
 	r.epoch = w.Epoch
 	for _, s := range w.Shards {
-		if s.Weight < 1 {
-			err = errors.Join(err, fmt.Errorf("shard %q has weight %d, want 1 to %d", s.Name, s.Weight, MaxWeight))
+		if s.Weight == 0 {
+			err = errors.Join(err, fmt.Errorf("shard %q has no weight", s.Name))
 		}
 		r.shards = append(r.shards, Shard(s))
 	}
