@@ -1,11 +1,14 @@
 package clickhouse_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"sync"
 	"testing"
+	"time"
 
+	"snowlink/shortener"
 	"snowlink/storage/clickstore/clickhouse"
 	"snowlink/storage/clickstore/clickhouse/clickhousetest"
 	"snowlink/storage/storetest"
@@ -62,6 +65,27 @@ func open(t testing.TB, address string) *clickhouse.Store {
 
 func TestClickStore(t *testing.T) {
 	storetest.TestClicks(t, func(t *testing.T) storetest.ClickStore {
-		return open(t, shared(t).NewDatabase(t))
+		s := open(t, shared(t).NewDatabase(t))
+		t.Cleanup(func() {
+			if report, err := s.Verify(context.Background()); err != nil || !report.OK() {
+				t.Errorf("Verify() = %+v, %v; want no findings", report, err)
+			}
+		})
+		return s
 	})
+}
+
+// batch returns a batch; those of a producer follow one another.
+func batch(producer string, number, clicks uint64) shortener.IngestBatch {
+	b := shortener.IngestBatch{Producer: producer, Number: number}
+	for seq := (number-1)*clicks + 1; seq <= number*clicks; seq++ {
+		b.Clicks = append(b.Clicks, shortener.StoredClick{
+			Click: shortener.Click{
+				At: time.UnixMilli(1_700_000_000_000 + int64(seq)*1000).UTC(), Ref: shortener.Ref{Code: fmt.Sprintf("c%d", seq%7)}, Visitor: seq % 5,
+				Country: "GB", UserAgent: "Mozilla/5.0",
+			},
+			Producer: producer, Batch: number, Seq: seq, Browser: "Firefox",
+		})
+	}
+	return b
 }

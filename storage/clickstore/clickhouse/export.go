@@ -20,40 +20,20 @@ func (s *Store) Export(ctx context.Context, q shortener.ClickQuery, fn func(shor
 	if err != nil {
 		return err
 	}
-	hours, err := s.hours(ctx, w, "SELECT hour, count() FROM clicks {selection} GROUP BY hour ORDER BY hour")
+	hours, err := s.hours(ctx, w, false)
 	if err != nil {
 		return fmt.Errorf("export clicks: %w", err)
 	}
-	for _, h := range hours {
-		// An hour at a time: the others are passed over, and nothing larger is sorted.
-		in := w.Clone()
-		in.And("hour = ?", h.hour)
-		if err := s.exportHour(ctx, in, fn); err != nil {
+	for _, span := range spans(hours, pageSize) {
+		if err := s.exportSpan(ctx, span.clause(w), fn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// hourCount is an hour and how many clicks it has.
-type hourCount struct{ hour, clicks int64 }
-
-func (s *Store) hours(ctx context.Context, w clicks.Where, text string) (hours []hourCount, err error) {
-	err = s.settled(ctx, w, func(w clicks.Where) error {
-		r, err := s.client.query(ctx, fill(text, "selection", bind(w.String(), w.Args()...)))
-		if err != nil {
-			return err
-		}
-		for hours = nil; r.more(); {
-			hours = append(hours, hourCount{r.int64(), r.int64()})
-		}
-		return r.err()
-	})
-	return hours, err
-}
-
-// exportHour pages through the clicks that w keeps.
-func (s *Store) exportHour(ctx context.Context, w clicks.Where, fn func(shortener.StoredClick) error) error {
+// exportSpan pages through the clicks that w keeps.
+func (s *Store) exportSpan(ctx context.Context, w clicks.Where, fn func(shortener.StoredClick) error) error {
 	var last *shortener.StoredClick
 	for {
 		in := w.Clone()
@@ -83,7 +63,7 @@ func (s *Store) Recent(ctx context.Context, q shortener.ClickQuery, limit int) (
 	if err != nil || limit <= 0 {
 		return nil, err
 	}
-	hours, err := s.hours(ctx, w, "SELECT hour, count() FROM clicks {selection} GROUP BY hour ORDER BY hour DESC")
+	hours, err := s.hours(ctx, w, true)
 	if err != nil {
 		return nil, fmt.Errorf("read last clicks: %w", err)
 	}
@@ -99,6 +79,33 @@ func (s *Store) Recent(ctx context.Context, q shortener.ClickQuery, limit int) (
 	return page, nil
 }
 
+// page returns the clicks that w keeps, in an order and a number given by what follows the selection.
+func (s *Store) page(ctx context.Context, w clicks.Where, order string, limit int) (page []shortener.StoredClick, err error) {
+	err = s.answer(ctx, w, query("export")+bind(order, limit), func(a *rows) {
+		for page = nil; a.more(); {
+			page = append(page, a.click())
+		}
+	})
+	return page, err
+}
+
+// hourCount is an hour and how many clicks it has.
+type hourCount struct{ hour, clicks int64 }
+
+// hours returns the hours that have clicks which w keeps, in the order of time or from the last one.
+func (s *Store) hours(ctx context.Context, w clicks.Where, backwards bool) (hours []hourCount, err error) {
+	text := "SELECT hour, count() FROM clicks {selection} GROUP BY hour ORDER BY hour"
+	if backwards {
+		text += " DESC"
+	}
+	err = s.answer(ctx, w, text, func(a *rows) {
+		for hours = nil; a.more(); {
+			hours = append(hours, hourCount{a.int64(), a.int64()})
+		}
+	})
+	return hours, err
+}
+
 // enough returns the index of the first hour up to which there are as many clicks as wanted, or of
 // the last hour.
 func enough(hours []hourCount, wanted int64) int {
@@ -112,17 +119,24 @@ func enough(hours []hourCount, wanted int64) int {
 	return i
 }
 
-// page returns the clicks that w keeps, in an order and a number given by what follows the selection.
-func (s *Store) page(ctx context.Context, w clicks.Where, order string, limit int) (page []shortener.StoredClick, err error) {
-	err = s.settled(ctx, w, func(w clicks.Where) error {
-		r, err := s.client.query(ctx, fill(query("export"), "selection", bind(w.String()+" "+order, w.Args(limit)...)))
-		if err != nil {
-			return err
+// span is a run of hours, both included.
+type span struct{ first, last int64 }
+
+// clause returns w narrowed to the hours.
+func (s span) clause(w clicks.Where) clicks.Where {
+	narrowed := w.Clone()
+	narrowed.And("hour >= ? AND hour <= ?", s.first, s.last)
+	return narrowed
+}
+
+// spans cuts hours into runs of at most so many clicks, or of one hour.
+func spans(hours []hourCount, most int64) (out []span) {
+	var clicks int64
+	for _, h := range hours {
+		if clicks += h.clicks; len(out) == 0 || clicks > most {
+			out, clicks = append(out, span{first: h.hour}), h.clicks
 		}
-		for page = nil; r.more(); {
-			page = append(page, r.click())
-		}
-		return r.err()
-	})
-	return page, err
+		out[len(out)-1].last = h.hour
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -23,14 +24,7 @@ func (s *Store) Summary(ctx context.Context, q shortener.ClickQuery) (t shortene
 	if err != nil {
 		return t, err
 	}
-	err = s.settled(ctx, w, func(w clicks.Where) error {
-		r, err := s.client.query(ctx, bind("SELECT "+totals+" FROM clicks "+w.String(), w.Args()...))
-		if err != nil {
-			return err
-		}
-		t = r.totals()
-		return r.err()
-	})
+	err = s.answer(ctx, w, "SELECT "+totals+" FROM clicks {selection}", func(r *rows) { t = r.totals() })
 	if err != nil {
 		return shortener.Totals{}, fmt.Errorf("summarize clicks: %w", err)
 	}
@@ -50,26 +44,19 @@ func (s *Store) Breakdown(ctx context.Context, q shortener.ClickQuery, d shorten
 		return nil, 0, err
 	}
 	err = s.settled(ctx, w, func(w clicks.Where) error {
-		r, err := s.client.query(ctx, bind("SELECT uniqExact("+value+") FROM clicks "+w.String(), w.Args()...))
-		if err != nil {
+		count := "SELECT uniqExact(" + value + ") FROM clicks {selection}"
+		if err := s.ask(ctx, w, count, func(r *rows) { total, shares = int(r.int64()), nil }); err != nil || offset >= total {
 			return err
 		}
-		if total, shares = int(r.int64()), nil; r.err() != nil || offset >= total {
-			return r.err()
+		most := limit
+		if most <= 0 {
+			most = math.MaxInt32 // not total: there may be more by now
 		}
-		rows := limit
-		if rows <= 0 {
-			rows = total
-		}
-		page := "SELECT " + value + " AS value, " + totals + " FROM clicks " + w.String() +
-			" GROUP BY value ORDER BY count() DESC, value LIMIT ?, ?"
-		if r, err = s.client.query(ctx, bind(page, w.Args(offset, rows)...)); err != nil {
-			return err
-		}
-		for r.more() {
-			shares = append(shares, shortener.Share{Value: r.string(), Totals: r.totals()})
-		}
-		return r.err()
+		return s.ask(ctx, w, bind(fill(fill(query("breakdown"), "value", value), "totals", totals), offset, most), func(r *rows) {
+			for r.more() {
+				shares = append(shares, shortener.Share{Value: r.string(), Totals: r.totals()})
+			}
+		})
 	})
 	if err != nil {
 		return nil, 0, fmt.Errorf("break clicks down by %s: %w", d, err)
@@ -81,16 +68,10 @@ func (s *Store) Breakdown(ctx context.Context, q shortener.ClickQuery, d shorten
 func (s *Store) LinkTotals(ctx context.Context, refs []shortener.Ref) (out map[shortener.Ref]shortener.Totals, err error) {
 	var w clicks.Where
 	w.Refs(refs, pairs)
-	err = s.settled(ctx, w, func(w clicks.Where) error {
-		out = make(map[shortener.Ref]shortener.Totals, len(refs))
-		r, err := s.client.query(ctx, bind("SELECT domain, code, "+totals+" FROM clicks "+w.String()+" GROUP BY domain, code", w.Args()...))
-		if err != nil {
-			return err
-		}
-		for r.more() {
+	err = s.answer(ctx, w, "SELECT domain, code, "+totals+" FROM clicks {selection} GROUP BY domain, code", func(r *rows) {
+		for out = make(map[shortener.Ref]shortener.Totals, len(refs)); r.more(); {
 			out[shortener.Ref{Domain: r.string(), Code: r.string()}] = r.totals()
 		}
-		return r.err()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("count clicks of links: %w", err)
@@ -111,14 +92,12 @@ func (s *Store) Bounds(ctx context.Context) (first, last time.Time, err error) {
 }
 
 func (s *Store) bounds(ctx context.Context, w clicks.Where) (first, last time.Time, err error) {
-	r, err := s.client.query(ctx, bind("SELECT count(), min(at_ms), max(at_ms) FROM clicks "+w.String(), w.Args()...))
-	if err != nil {
-		return first, last, err
-	}
-	if n, low, high := r.int64(), r.int64(), r.int64(); n > 0 {
-		first, last = time.UnixMilli(low).UTC(), time.UnixMilli(high).UTC()
-	}
-	return first, last, r.err()
+	err = s.ask(ctx, w, "SELECT count(), min(at_ms), max(at_ms) FROM clicks {selection}", func(r *rows) {
+		if n, low, high := r.int64(), r.int64(), r.int64(); n > 0 {
+			first, last = time.UnixMilli(low).UTC(), time.UnixMilli(high).UTC()
+		}
+	})
+	return first, last, err
 }
 
 // selection returns the clause that keeps the clicks of q.

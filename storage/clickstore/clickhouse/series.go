@@ -40,19 +40,21 @@ func (s *Store) fillSeries(ctx context.Context, w clicks.Where, series []shorten
 	if err != nil {
 		return err
 	}
-	text := fill(fill(fill(query("series"), "bucket", bucket), "totals", totals), "selection", bind(w.String(), w.Args()...))
-	r, err := s.client.query(ctx, text)
-	if err != nil {
-		return err
-	}
-	for r.more() {
-		i, t := r.int64(), r.totals()
-		if i < 0 || i >= int64(len(series)) {
-			return errRow
+	misplaced := false
+	err = s.ask(ctx, w, fill(fill(query("series"), "bucket", bucket), "totals", totals), func(r *rows) {
+		for r.more() {
+			i, t := r.int64(), r.totals()
+			if i < 0 || i >= int64(len(series)) {
+				misplaced = true
+				return
+			}
+			series[i].Totals = t
 		}
-		series[i].Totals = t
+	})
+	if misplaced {
+		return errRow
 	}
-	return r.err()
+	return err
 }
 
 // maxSteps bounds the lookup of a bucket, for clocks that were once changed by seconds.

@@ -37,6 +37,22 @@ func (s *Store) settled(ctx context.Context, w clicks.Where, ask func(clicks.Whe
 	return unavailable(time.Second, errors.New("the contests change all the time"), "The click store is being repaired.")
 }
 
+// answer asks one question, a text with the place of a {selection}, and hands the answer to read:
+// again if it was not the right one, so that read begins anew each time.
+func (s *Store) answer(ctx context.Context, w clicks.Where, text string, read func(*rows)) error {
+	return s.settled(ctx, w, func(w clicks.Where) error { return s.ask(ctx, w, text, read) })
+}
+
+// ask is answer within a question of several parts.
+func (s *Store) ask(ctx context.Context, w clicks.Where, text string, read func(*rows)) error {
+	r, err := s.client.query(ctx, fill(text, "selection", bind(w.String(), w.Args()...)))
+	if err != nil {
+		return err
+	}
+	read(r)
+	return r.err()
+}
+
 // entered returns the number of entries in the contests. It never falls.
 func (s *Store) entered(ctx context.Context) (uint64, error) {
 	r, err := s.client.query(ctx, "SELECT count() FROM contests")

@@ -1,0 +1,7 @@
+-- ? offset, ? limit.
+SELECT {value} AS value, {totals}
+FROM clicks
+{selection}
+GROUP BY value
+ORDER BY count() DESC, value
+LIMIT ?, ?

@@ -1,0 +1,3 @@
+SELECT count(), uniqExact(producer, batch), uniqExact(producer)
+FROM clicks
+{selection}
