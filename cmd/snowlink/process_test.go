@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -88,6 +88,28 @@ func freeAddress(t testing.TB) string {
 // start returns once the service says that it is ready.
 func (s *service) start() {
 	s.t.Helper()
+	s.launch()
+	s.eventually("ready", 60*time.Second, s.ready)
+	s.lives.Add(1)
+}
+
+// ready asks the service whether it is.
+func (s *service) ready() error {
+	resp, err := http.Get("http://" + s.admin + "/readyz?verbose")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		said, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("%s: %s", resp.Status, said)
+	}
+	return nil
+}
+
+// launch starts the process, and does not wait for it.
+func (s *service) launch() {
+	s.t.Helper()
 	binary, err := buildBinary()
 	if err != nil {
 		s.t.Fatal(err)
@@ -102,18 +124,6 @@ func (s *service) start() {
 		s.t.Fatalf("start: %v", err)
 	}
 	go func(cmd *exec.Cmd) { s.exited <- cmd.Wait() }(s.cmd) // awaited by kill and stop
-	s.eventually("ready", 60*time.Second, func() error {
-		resp, err := http.Get("http://" + s.admin + "/readyz")
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return errors.New(resp.Status)
-		}
-		return nil
-	})
-	s.lives.Add(1)
 }
 
 // kill ends the process as a crash would, and returns once it is gone.

@@ -72,6 +72,8 @@ func (f *folder) identity() (string, error) {
 	return name, f.write("identity", []byte(name+"\n"))
 }
 
+func (f *folder) read(name string) ([]byte, error) { return os.ReadFile(f.join(name)) }
+
 // write replaces a file of the folder, whole or not at all, that only this user may read.
 func (f *folder) write(name string, content []byte) error {
 	fresh := f.join(name + ".new")

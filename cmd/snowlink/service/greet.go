@@ -33,6 +33,9 @@ func (s *service) greet(ln listeners, made string) {
 			s.host.Logger.Warn("the command line will have to be given the key", "error", err)
 		}
 	}
+	if s.cfg.Split() && s.cfg.BaseURL == "" {
+		s.host.Logger.Warn("--base-url is not given: the processes of an installation must all have the same, and this one guesses", "base_url", s.base)
+	}
 	welcome(s.host.Stdout, in, made)
 	s.host.Logger.Info("serving", "roles", strings.Join(s.cfg.Roles, ","), "public", addressOf(ln.public), "api", addressOf(ln.api),
 		"admin", addressOf(ln.admin), "base_url", s.base, "version", s.host.Version)
@@ -47,15 +50,19 @@ func addressOf(ln net.Listener) string {
 
 // describeStores says in one line what the process runs on, and what that promises.
 func (s *service) describeStores() string {
-	links := "link shards on Redis: a Redis may be emptied, nothing is lost with it"
+	var says []string
+	switch {
+	case s.stores.events == nil:
+		says = append(says, fmt.Sprintf("links by way of shards and apis, clicks on their way under %s until they are stored", s.cfg.DataDir))
+	case s.cfg.Postgres():
+		says = append(says, "links in PostgreSQL", fmt.Sprintf("clicks in DuckDB under %s", s.cfg.DataDir))
+	default:
+		says = append(says, fmt.Sprintf("links in SQLite and clicks in DuckDB under %s", s.cfg.DataDir))
+	}
 	if n, ok := s.cfg.Embedded(); ok {
-		links = fmt.Sprintf("%d link shards in memory: nothing is lost with the process", n)
+		says = append(says, fmt.Sprintf("%d link shards in memory: nothing is lost with the process", n))
+	} else {
+		says = append(says, fmt.Sprintf("%d link shards on Redis: nothing is lost with a Redis, nor with a process", len(s.shards.carriers.shards())))
 	}
-	if s.stores.events == nil {
-		return fmt.Sprintf("clicks on their way under %s, %s", s.cfg.DataDir, links)
-	}
-	if s.cfg.Postgres() {
-		return fmt.Sprintf("links in PostgreSQL, clicks in DuckDB under %s, %s", s.cfg.DataDir, links)
-	}
-	return fmt.Sprintf("links in SQLite and clicks in DuckDB under %s, %s", s.cfg.DataDir, links)
+	return strings.Join(says, ", ")
 }

@@ -56,20 +56,34 @@ func baseURL(cfg config.Config, ln net.Listener) string {
 	return "http://" + net.JoinHostPort(reachable(cfg.Listen), number)
 }
 
-// advertised returns where other processes reach the api role: what is configured, or its listener, by
-// the name of this machine if that listens on every address.
+// advertised returns where other processes reach the api role: what is configured, or its listener. If that
+// listens on every address it is the one that this machine shows to the coordination store, where the
+// others are too, or the machine's name.
 func (s *service) advertised(ln net.Listener) string {
 	if s.cfg.Advertise != "" {
 		return s.cfg.Advertise
 	}
 	host, _, _ := net.SplitHostPort(ln.Addr().String())
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-		if name, err := os.Hostname(); err == nil {
-			host = name
-		}
+		host = facing(s.coordination.address)
 	}
 	return net.JoinHostPort(host, strconv.Itoa(port(ln)))
+}
+
+// facing returns the address of this machine that it has towards another, or its name if it is the other.
+// It sends nothing.
+func facing(other string) string {
+	dialer := net.Dialer{Timeout: time.Second}
+	if conn, err := dialer.Dial("udp", other); err == nil {
+		defer conn.Close()
+		if own, ok := conn.LocalAddr().(*net.UDPAddr); ok && !own.IP.IsLoopback() {
+			return own.IP.String()
+		}
+	}
+	if name, err := os.Hostname(); err == nil {
+		return name
+	}
+	return "localhost"
 }
 
 // reachable returns the host of a listener's address, localhost if it listens on every one.

@@ -15,12 +15,21 @@ func (s *service) observeShards() shardObserver {
 		Name: "snowlink_shard_call_seconds", Help: "Calls of link shards, by what came of them.",
 		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1},
 	}, []string{"shard", "operation", "result"})
-	s.metrics.MustRegister(calls, shardStates{s})
+	s.metrics.MustRegister(calls)
 	return shardObserver{
 		called: func(shard, operation, result string, took time.Duration) {
 			calls.WithLabelValues(shard, operation, result).Observe(took.Seconds())
 		},
 		doubted: s.forget,
+	}
+}
+
+// observeMembership registers the metrics of the shards as this process sees them.
+func (s *service) observeMembership() {
+	s.metrics.MustRegister(shardStates{s})
+	if s.shards.follower != nil {
+		s.gauge("snowlink_membership_epoch", "The version of the link shards' membership that this process uses.",
+			func() float64 { return float64(s.shards.links.Epoch()) })
 	}
 }
 
@@ -37,9 +46,6 @@ func (shardStates) Describe(to chan<- *prometheus.Desc) { to <- breakerDesc; to 
 
 // Collect implements prometheus.Collector.
 func (c shardStates) Collect(to chan<- prometheus.Metric) {
-	if c.s.shards == nil {
-		return
-	}
 	for _, state := range c.s.shards.links.States() {
 		to <- prometheus.MustNewConstMetric(breakerDesc, prometheus.GaugeValue, number(state.Breaker != "closed"), state.Name)
 		to <- prometheus.MustNewConstMetric(verifiedDesc, prometheus.GaugeValue, number(state.Verified), state.Name)

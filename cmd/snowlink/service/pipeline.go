@@ -30,8 +30,13 @@ func (s *service) joinClicks(context.Context) error {
 	return nil
 }
 
-// pendingClicks returns how many clicks of this process were answered and are not in the click store yet.
+// pendingClicks returns how many clicks were answered and are not in the click store yet: those of this
+// process, and what the others have told of theirs within the last seconds.
 func (s *service) pendingClicks(context.Context) int64 {
+	return s.ownPendingClicks() + s.processes.pendingElsewhere()
+}
+
+func (s *service) ownPendingClicks() int64 {
 	if s.stores.spool == nil {
 		return 0
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"snowlink/storage/linkshards"
@@ -41,15 +40,17 @@ func (s *service) openShardsByAPI(ctx context.Context, configured []linkshards.M
 		s.gateway.client.Belong(known.Installation)
 	}
 	if known.Membership.Epoch() == 0 {
-		if err := s.awaitMembership(ctx, newest); err != nil {
+		err := s.await(ctx, s.firstAPI(), func(ctx context.Context) error { _, err := newest(ctx); return err })
+		if err != nil {
 			return nil, err
 		}
 	}
+	s.installation = known.Installation
 	return joinShards(ctx, known.Membership.WithAddresses(configured), newest, known.Installation, s.host.Logger, observe)
 }
 
 func (s *service) rememberedMembership() (known told, err error) {
-	raw, err := os.ReadFile(s.stores.folder.join(membershipFile))
+	raw, err := s.stores.folder.read(membershipFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return known, nil
 	}
@@ -80,22 +81,12 @@ func (s *service) askMembership(ctx context.Context, known told) (told, error) {
 	return fresh, s.stores.folder.write(membershipFile, raw)
 }
 
-// awaitMembership asks the api until it answers, or the process is told to stop.
-func (s *service) awaitMembership(ctx context.Context, newest func(context.Context) (linkshards.Membership, error)) error {
-	for failures := 0; ; failures++ {
-		m, err := newest(ctx)
-		if err == nil && m.Epoch() > 0 {
-			return nil
-		}
-		if failures%20 == 0 {
-			s.host.Logger.Warn("this edge is new and waits for an api that tells it its shards: start one with the same"+
-				" SNOWLINK_CLUSTER_SECRET and coordination store", "error", err)
-		}
-		select {
-		case <-s.host.Stopping:
-			return errors.New("stopped while waiting for the api")
-		case <-time.After(250 * time.Millisecond):
-		}
-		_ = s.gateway.watcher.Look(ctx) // if nobody answers it is asked again
+// firstAPI waits for an api that tells a new edge its shards.
+func (s *service) firstAPI() patience {
+	return patience{
+		what:    "an api with the same SNOWLINK_CLUSTER_SECRET and coordination store, which tells this new edge its shards",
+		between: 250 * time.Millisecond,
+		passes:  func(error) bool { return true },
+		nudge:   func(ctx context.Context) { _ = s.gateway.apis.Look(ctx) }, // if nobody answers it is asked again
 	}
 }

@@ -28,19 +28,6 @@ type Host struct {
 	Stopping <-chan struct{} // closed when the process is told to stop; Run sets it
 }
 
-// untilStopped returns a context for what a start waits for, which ends when the process is told to stop.
-func (h Host) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-h.Stopping:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
-}
-
 // Run serves until ctx ends or the process is told to stop (SIGTERM, SIGINT), and then drains. A
 // second signal ends the process at once. The error is nil after an orderly stop.
 func Run(ctx context.Context, cfg config.Config, host Host) error {
@@ -48,6 +35,10 @@ func Run(ctx context.Context, cfg config.Config, host Host) error {
 	defer stop()
 	host.Stopping = ctx.Done()
 	s, err := start(context.WithoutCancel(ctx), cfg, host) // a stop that comes early finds everything in place
+	if errors.Is(err, errStopped) {
+		fmt.Fprintln(host.Stdout, "snowlink stopped before it had come to serve")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -73,7 +64,7 @@ func (s *service) stop(limit time.Duration) error {
 			s.host.Logger.Warn("stop", "step", name, "error", err)
 		}
 	}
-	step("leave the registry", 1, s.deregister)
+	step("leave the registry", 2, s.deregister)
 	if s.edge != nil {
 		step("finish redirects", 3, s.edge.Shutdown)
 		_ = s.public.Close() // the edge has closed it, unless it had not come to serve yet

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -105,8 +107,9 @@ func otherKeys() []string { return []string{clickStream, clickStream + ":dead"} 
 
 // coordination is the Redis by which processes find each other: leases, locks and the registry.
 type coordination struct {
-	client *redis.Client
-	closer func() error
+	client  *redis.Client
+	address string // host:port, of one of its Sentinels if it has some; "" in memory
+	closer  func() error
 }
 
 // Close ends it. The zero coordination has nothing to end.
@@ -124,7 +127,7 @@ func ownCoordination() (coordination, error) {
 		return coordination{}, fmt.Errorf("start the coordination instance: %w", err)
 	}
 	own.Instances()[0].ClockTTL(true) // leases and heartbeats expire; the link shards hold nothing that does
-	return coordination{own.Shards()[0].Client, own.Close}, nil
+	return coordination{client: own.Shards()[0].Client, closer: own.Close}, nil
 }
 
 // openCoordination dials the one that is configured, or the first of the shards. One process on embedded
@@ -142,7 +145,20 @@ func openCoordination(cfg config.Config) (coordination, error) {
 		return coordination{}, fmt.Errorf("%s: %w", flag, err)
 	}
 	client := members[0].Dial().Client
-	return coordination{client, client.Close}, nil
+	return coordination{client, hostOf(members[0].URL), client.Close}, nil
+}
+
+// hostOf returns the first host and its port of the address of a Redis; "" if it has none.
+func hostOf(address string) string {
+	_, rest, _ := strings.Cut(address, "://")
+	rest = rest[strings.LastIndexByte(rest, '@')+1:]
+	if end := strings.IndexAny(rest, ",/?"); end >= 0 {
+		rest = rest[:end]
+	}
+	if _, _, err := net.SplitHostPort(rest); err != nil && rest != "" {
+		rest = net.JoinHostPort(rest, "6379")
+	}
+	return rest
 }
 
 // view is the link shards as commands write to them. The edge of this process is told of a change at

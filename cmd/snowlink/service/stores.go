@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"snowlink/cmd/snowlink/config"
 	"snowlink/infra/spool"
@@ -52,9 +51,9 @@ type stores struct {
 	spool  *spool.Spool
 }
 
-// openStores takes the data folder and opens what the roles need. What was opened before an error is
-// closed.
-func openStores(ctx context.Context, cfg config.Config, log *slog.Logger) (s *stores, err error) {
+// openStores takes the data folder and opens what belongs to this process alone. What was opened before an
+// error is closed.
+func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
 	s = &stores{}
 	defer func() {
 		if err != nil {
@@ -65,8 +64,9 @@ func openStores(ctx context.Context, cfg config.Config, log *slog.Logger) (s *st
 		return s, err
 	}
 	if cfg.Plays(config.API) || cfg.Plays(config.Worker) {
-		if err := s.openTruth(ctx, cfg, log); err != nil {
-			return s, err
+		s.clicks, err = clickstore.Open(s.folder.join(clicksFile), clickstore.Options{MemoryLimit: cfg.ClickMemory, Threads: cfg.ClickThreads})
+		if err != nil {
+			return s, fmt.Errorf("open the click store: %w", err)
 		}
 	}
 	if cfg.Plays(config.Edge) {
@@ -75,21 +75,11 @@ func openStores(ctx context.Context, cfg config.Config, log *slog.Logger) (s *st
 	return s, nil
 }
 
-// openTruth opens the event store and the click store.
-func (s *stores) openTruth(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
-	if err = s.openEvents(ctx, cfg, log); err != nil {
-		return fmt.Errorf("open the event store: %w", err)
-	}
-	s.clicks, err = clickstore.Open(s.folder.join(clicksFile), clickstore.Options{MemoryLimit: cfg.ClickMemory, Threads: cfg.ClickThreads})
-	if err != nil {
-		return fmt.Errorf("open the click store: %w", err)
-	}
-	return nil
-}
-
+// openEvents opens the event store. The error is Unavailable if it is one of several processes and does
+// not answer.
 func (s *stores) openEvents(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	if cfg.Postgres() {
-		events, err := openPostgres(ctx, cfg.EventStore, log)
+		events, err := postgres.Open(ctx, cfg.EventStore, postgres.Options{Logger: log})
 		if err == nil {
 			s.events = events
 		}
@@ -100,26 +90,6 @@ func (s *stores) openEvents(ctx context.Context, cfg config.Config, log *slog.Lo
 		s.events = events
 	}
 	return err
-}
-
-// openPostgres opens the event store of a fleet. A database that does not answer is waited for until ctx
-// ends: one that is being started, or fails over, comes back.
-func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgres.Store, error) {
-	for waited := 0; ; waited++ {
-		events, err := postgres.Open(ctx, url, postgres.Options{Logger: log})
-		if err == nil {
-			return events, nil
-		}
-		if shortener.KindOf(err) != shortener.Unavailable {
-			return nil, err
-		}
-		if waited%10 == 0 {
-			log.Warn("the event store does not answer; this process waits for it", "error", err)
-		}
-		if pause(ctx, time.Second); ctx.Err() != nil {
-			return nil, err
-		}
-	}
 }
 
 func (s *stores) openSpool(cfg config.Config, log *slog.Logger) (err error) {
