@@ -1,5 +1,6 @@
 -- KEYS  1 deadlines, 2 instances, 3 generations
--- Returns id, generation and value of each instance that lives, one after the other, by id.
+-- Returns two lists: id, generation and value of each instance that lives, one after the other, by id; and
+-- the ids of those that have taken themselves off, for as long as they are remembered.
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf')
@@ -13,4 +14,10 @@ for _, id in ipairs(ids) do
     list[#list + 1] = value
   end
 end
-return list
+local left = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))) do
+  if redis.call('HEXISTS', KEYS[2], id) == 0 then
+    left[#left + 1] = id
+  end
+end
+return {list, left}

@@ -7,7 +7,10 @@
 //   - of two processes that register under one ID the later one stays, and the earlier one's Run ends
 //     with ErrSuperseded: generations decide, not the order in which heartbeats happen to arrive;
 //   - when Redis is gone, or has lost all it knew, watchers keep the last list they had; heartbeats go on
-//     being tried, and bring the instances back by themselves.
+//     being tried, and bring the instances back by themselves;
+//   - when many fall silent together it is likelier that the way to Redis is broken than that they all
+//     died: watchers keep them for a while (self-preservation, as in Eureka), unless they took leave;
+//   - an entry that makes no sense is passed over, and does not keep the others from being seen.
 //
 // A list is therefore a good guess and no proof: callers must expect an instance on it to be dead, and
 // are to put a breaker before each.
@@ -16,9 +19,9 @@ package registry
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -28,23 +31,14 @@ import (
 // ErrSuperseded ends a registration whose ID another process has taken.
 var ErrSuperseded = errors.New("another process has registered under this id")
 
-// Instance is one that serves.
-type Instance struct {
-	Service    string            `json:"service"`
-	ID         string            `json:"id"` // unique within the service
-	Addr       string            `json:"addr"`
-	Weight     int               `json:"weight,omitempty"` // 0 means 1
-	Meta       map[string]string `json:"meta,omitempty"`
-	Generation int64             `json:"-"` // given by Register: greater each time the ID is registered
-}
-
 // Config says where and how. The zero value of each field selects its default.
 type Config struct {
 	Prefix string        // of keys; "registry"
 	TTL    time.Duration // 10 s: a silent instance is taken for dead after it. Heartbeats come three times as often
 	Every  time.Duration // 1 s: between looks of a watcher
-	Keep   time.Duration // 30 s: for which a list that has suddenly become empty is not believed
+	Keep   time.Duration // 30 s: for which many that have fallen silent together are not taken for dead
 	Call   time.Duration // 2 s: for one call of Redis
+	Logger *slog.Logger  // none: entries that make no sense are passed over in silence
 }
 
 // Registry keeps instances in one Redis. It is safe for concurrent use.
@@ -62,6 +56,9 @@ func New(client redis.Scripter, config Config) *Registry {
 	config.Every = or(config.Every, time.Second)
 	config.Keep = or(config.Keep, 30*time.Second)
 	config.Call = or(config.Call, 2*time.Second)
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
 	return &Registry{client: client, config: config}
 }
 
@@ -103,12 +100,9 @@ type Registration struct {
 
 // Register puts the instance on the list for one TTL. Run keeps it there.
 func (r *Registry) Register(ctx context.Context, i Instance) (*Registration, error) {
-	if i.Service == "" || i.ID == "" || i.Addr == "" {
-		return nil, fmt.Errorf("register %q of %q: service, id and address are required", i.ID, i.Service)
-	}
-	value, err := json.Marshal(i)
+	value, err := encode(i)
 	if err != nil {
-		return nil, fmt.Errorf("register %q: %w", i.ID, err)
+		return nil, fmt.Errorf("register %q of %q: %w", i.ID, i.Service, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.config.Call)
 	defer cancel()
@@ -119,7 +113,7 @@ func (r *Registry) Register(ctx context.Context, i Instance) (*Registration, err
 	if err != nil {
 		return nil, fmt.Errorf("register %q of %q: %w", i.ID, i.Service, err)
 	}
-	return &Registration{registry: r, instance: i, value: string(value)}, nil
+	return &Registration{registry: r, instance: i, value: value}, nil
 }
 
 // Instance returns what was registered, with its generation.

@@ -20,9 +20,9 @@ const (
 
 // registryOf returns the registry of an installation: processes with another secret do not see each
 // other.
-func registryOf(c coordination, secret string) *registry.Registry {
+func registryOf(c coordination, secret string, log *slog.Logger) *registry.Registry {
 	sum := sha256.Sum256([]byte(secret))
-	return registry.New(c.client, registry.Config{Prefix: "registry:" + hex.EncodeToString(sum[:6])})
+	return registry.New(c.client, registry.Config{Prefix: "registry:" + hex.EncodeToString(sum[:6]), Logger: log})
 }
 
 // registrar puts one instance on a list and keeps it there.

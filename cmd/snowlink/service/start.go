@@ -157,7 +157,7 @@ func (s *service) clusterSecret() string { return cmp.Or(s.cfg.ClusterSecret, s.
 
 // meetOthers joins the registry of the installation, and opens the way to the api role.
 func (s *service) meetOthers(ctx context.Context, ln listeners) (err error) {
-	s.registry = registryOf(s.coordination, s.clusterSecret())
+	s.registry = registryOf(s.coordination, s.clusterSecret(), s.host.Logger)
 	apis := s.registry
 	if !s.cfg.Split() {
 		// Nobody else has a way into this process's memory, and its api must be found whatever is down.
@@ -165,7 +165,7 @@ func (s *service) meetOthers(ctx context.Context, ln listeners) (err error) {
 		if s.private, err = ownCoordination(); err != nil {
 			return err
 		}
-		apis = registryOf(s.private, s.clusterSecret())
+		apis = registryOf(s.private, s.clusterSecret(), s.host.Logger)
 		s.registrars = append(s.registrars, s.newRegistrar(apis, memoryAddress))
 		s.registrars[0].register(ctx)
 	}
