@@ -38,6 +38,8 @@ type LinkCounter interface {
 type ClickLog interface {
 	// Export calls fn with each click of q, oldest first, until fn returns an error.
 	Export(ctx context.Context, q shortener.ClickQuery, fn func(shortener.StoredClick) error) error
+	// Recent returns the last clicks of q, so many at most.
+	Recent(ctx context.Context, q shortener.ClickQuery, limit int) ([]shortener.StoredClick, error)
 	// Bounds returns the times of the first and the last click; zero times if there is none.
 	Bounds(ctx context.Context) (first, last time.Time, err error)
 }

@@ -81,6 +81,7 @@ type API struct {
 	calls   *ratelimit.Local // by key
 	wrong   *ratelimit.Local // by address
 	cursors cursors
+	feed    *feed
 	metrics *metrics
 	log     *slog.Logger
 	now     func() time.Time
@@ -125,6 +126,7 @@ func New(config Config) *API {
 		calls:   ratelimit.NewLocal(ratelimit.Limit{Rate: limits.KeyRate, Burst: limits.KeyBurst}, limits.Remembered, config.Now),
 		wrong:   ratelimit.NewLocal(ratelimit.Limit{Rate: limits.WrongKeyRate, Burst: limits.WrongKeyBurst}, limits.Remembered, config.Now),
 		cursors: cursors{key: config.CursorKey},
+		feed:    newFeed(config.Clicks, config.Logger, config.Now),
 		metrics: newMetrics(config.Metrics),
 		log:     config.Logger,
 		now:     config.Now,
@@ -135,6 +137,7 @@ func New(config Config) *API {
 	a.routeLinks()
 	a.routeAnalytics()
 	a.routeExport()
+	a.routeStream()
 	a.routeKeys()
 	a.routeAdmin()
 	a.routeShards()
@@ -159,8 +162,16 @@ func (a *API) newRouter() *gin.Engine {
 // ServeHTTP answers one request. HEAD is answered as GET, whose body the server leaves out.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
-		r = r.WithContext(r.Context())
+		r = r.WithContext(context.WithValue(r.Context(), headKey{}, true))
 		r.Method = http.MethodGet
 	}
 	a.router.ServeHTTP(w, r)
 }
+
+type headKey struct{}
+
+// headOnly reports whether the body of an answer is left out.
+func headOnly(ctx context.Context) bool { return ctx.Value(headKey{}) != nil }
+
+// EndStreams ends the streams of clicks, which would hold a shutdown up. No other begins.
+func (a *API) EndStreams() { a.feed.close() }

@@ -205,25 +205,16 @@ func (c *clicks) selected(q shortener.ClickQuery) ([]shortener.StoredClick, erro
 	c.last = q
 	var out []shortener.StoredClick
 	for _, one := range c.all {
-		if q.Refs != nil && !slices.Contains(q.Refs, one.Ref) || q.Domain != nil && *q.Domain != one.Ref.Domain ||
-			!q.From.IsZero() && one.At.Before(q.From) || !q.To.IsZero() && !one.At.Before(q.To) ||
-			q.Bots == shortener.BotsExclude && one.Bot != "" || q.Bots == shortener.BotsOnly && one.Bot == "" {
-			continue
-		}
-		keep := true
-		for _, f := range q.Filters {
-			v := dimension(f.Dimension, one)
-			keep = keep && (len(f.Any) == 0 || slices.Contains(f.Any, v)) && !slices.Contains(f.None, v)
-		}
-		if keep {
+		if q.Matches(&one) {
 			out = append(out, one)
 		}
 	}
 	return out, c.down
 }
 
-func dimension(d shortener.Dimension, c shortener.StoredClick) string {
-	return map[shortener.Dimension]string{"country": c.Country, "bot": c.Bot, "code": c.Ref.Code, "browser": c.Browser, "city": c.City}[d]
+func (c *clicks) Recent(_ context.Context, q shortener.ClickQuery, limit int) ([]shortener.StoredClick, error) {
+	all, err := c.selected(q)
+	return all[max(0, len(all)-limit):], err
 }
 
 func count(all []shortener.StoredClick) (t shortener.Totals) {
@@ -267,7 +258,7 @@ func (c *clicks) Breakdown(_ context.Context, q shortener.ClickQuery, d shortene
 	all, err := c.selected(q)
 	by := map[string][]shortener.StoredClick{}
 	for _, one := range all {
-		v := dimension(d, one)
+		v := d.Of(&one)
 		by[v] = append(by[v], one)
 	}
 	var shares []shortener.Share

@@ -29,6 +29,7 @@ func (s *service) joinAPI(context.Context) error {
 		Logger: s.host.Logger, Metrics: s.metrics,
 	})
 	s.api = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	s.endStreams = handler.EndStreams
 	return nil
 }
 

@@ -56,6 +56,9 @@ func Run(ctx context.Context, cfg config.Config, host Host) error {
 func (s *service) stop(limit time.Duration) error {
 	started := time.Now()
 	s.health.draining.Store(true)
+	if s.endStreams != nil {
+		s.endStreams() // who follows clicks would hold every step up, and comes back to who is there
+	}
 	fmt.Fprintln(s.host.Stdout, "snowlink stops: a second signal ends it at once")
 	step := func(name string, share time.Duration, do func(ctx context.Context) error) {
 		ctx, cancel := context.WithTimeout(context.Background(), limit*share/10)

@@ -55,6 +55,7 @@ type service struct {
 	edge       *edge.Edge
 	serving    atomic.Pointer[edge.Edge] // the same, for those who may hear of something before it is there
 	api        *http.Server
+	endStreams func() // of the api role
 	admin      *http.Server
 
 	sending    *loops // what brings clicks from the edge to the queue
