@@ -107,7 +107,7 @@ func checkSeries(rt *rapid.T, s ClickStore, q shortener.ClickQuery, want model) 
 
 func checkBreakdown(rt *rapid.T, s ClickStore, q shortener.ClickQuery, d shortener.Dimension, want model) {
 	var expected []shortener.Share
-	for value, clicks := range want.by(func(c shortener.StoredClick) string { return dimensionOf(c, d) }) {
+	for value, clicks := range want.by(func(c shortener.StoredClick) string { return d.Of(&c) }) {
 		expected = append(expected, shortener.Share{Value: value, Totals: clicks.totals()})
 	}
 	slices.SortFunc(expected, func(a, b shortener.Share) int {

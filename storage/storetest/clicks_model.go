@@ -19,30 +19,11 @@ type model []shortener.StoredClick
 func (m model) matching(q shortener.ClickQuery) model {
 	var out model
 	for _, c := range m {
-		if matches(c, q) {
+		if q.Matches(&c) {
 			out = append(out, c)
 		}
 	}
 	return out
-}
-
-func matches(c shortener.StoredClick, q shortener.ClickQuery) bool {
-	switch {
-	case q.Refs != nil && !slices.Contains(q.Refs, c.Ref),
-		q.Domain != nil && *q.Domain != c.Ref.Domain,
-		!q.From.IsZero() && c.At.Before(q.From),
-		!q.To.IsZero() && !c.At.Before(q.To),
-		q.Bots == shortener.BotsExclude && c.Bot != "",
-		q.Bots == shortener.BotsOnly && c.Bot == "":
-		return false
-	}
-	for _, f := range q.Filters {
-		value := dimensionOf(c, f.Dimension)
-		if len(f.Any) > 0 && !slices.Contains(f.Any, value) || slices.Contains(f.None, value) {
-			return false
-		}
-	}
-	return true
 }
 
 func (m model) totals() shortener.Totals {
@@ -67,19 +48,6 @@ func (m model) by(key func(shortener.StoredClick) string) map[string]model {
 		out[key(c)] = append(out[key(c)], c)
 	}
 	return out
-}
-
-func dimensionOf(c shortener.StoredClick, d shortener.Dimension) string {
-	code := c.Ref.Code
-	if c.Ref.Domain != "" {
-		code = c.Ref.String()
-	}
-	return map[shortener.Dimension]string{
-		"country": c.Country, "region": c.Region, "city": c.City, "referrer": c.ReferrerHost, "referrer_url": c.Referrer,
-		"channel": c.Channel, "browser": c.Browser, "os": c.OS, "device": c.Device, "language": c.Language, "bot": c.Bot,
-		"utm_source": c.UTM.Source, "utm_medium": c.UTM.Medium, "utm_campaign": c.UTM.Campaign, "utm_term": c.UTM.Term,
-		"utm_content": c.UTM.Content, "code": code, "domain": c.Ref.Domain, "rule": c.Rule, "source": c.Source.String(),
-	}[d]
 }
 
 // bucketKey names the bucket of an instant by what a wall clock in loc shows.
@@ -169,7 +137,9 @@ func (m model) indexesBy(key func(shortener.StoredClick) string) map[string][]in
 
 func drawQuery(rt *rapid.T, clicks model) shortener.ClickQuery {
 	q := shortener.ClickQuery{Bots: rapid.SampledFrom([]shortener.BotFilter{"", shortener.BotsInclude, shortener.BotsExclude, shortener.BotsOnly}).Draw(rt, "bots")}
-	anyClick := func(label string) shortener.StoredClick { return rapid.SampledFrom(clicks).Draw(rt, label) }
+	anyClick := func(label string) *shortener.StoredClick {
+		return &clicks[rapid.IntRange(0, len(clicks)-1).Draw(rt, label)]
+	}
 	if rapid.Bool().Draw(rt, "from?") {
 		q.From = anyClick("from").At.Add(time.Duration(rapid.IntRange(-1, 1).Draw(rt, "off")) * time.Millisecond / 2)
 	}
@@ -182,10 +152,10 @@ func drawQuery(rt *rapid.T, clicks model) shortener.ClickQuery {
 	for range rapid.IntRange(0, 2).Draw(rt, "filters") {
 		f := shortener.Filter{Dimension: rapid.SampledFrom(shortener.Dimensions).Draw(rt, "dimension")}
 		for range rapid.IntRange(0, 2).Draw(rt, "any") {
-			f.Any = append(f.Any, dimensionOf(anyClick("any of"), f.Dimension))
+			f.Any = append(f.Any, f.Dimension.Of(anyClick("any of")))
 		}
 		for range rapid.IntRange(0, 1).Draw(rt, "none") {
-			f.None = append(f.None, dimensionOf(anyClick("none of"), f.Dimension))
+			f.None = append(f.None, f.Dimension.Of(anyClick("none of")))
 		}
 		q.Filters = append(q.Filters, f)
 	}
