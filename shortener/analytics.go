@@ -71,6 +71,10 @@ type Bucket struct {
 	Totals
 }
 
+// HoursOfWeek counts clicks by the hour of the week that a wall clock showed: first Monday from midnight to one,
+// last Sunday from 23 o'clock on.
+type HoursOfWeek [7 * 24]Totals
+
 // Share is one row of a breakdown.
 type Share struct {
 	Value string // for dimension code: "code", or "domain/code" outside of the default domain

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ type ClickStore interface {
 	Summary(ctx context.Context, q shortener.ClickQuery) (shortener.Totals, error)
 	Series(ctx context.Context, q shortener.ClickQuery, interval shortener.Interval, loc *time.Location) ([]shortener.Bucket, error)
 	Breakdown(ctx context.Context, q shortener.ClickQuery, d shortener.Dimension, limit, offset int) ([]shortener.Share, int, error)
+	Heatmap(ctx context.Context, q shortener.ClickQuery, loc *time.Location) (shortener.HoursOfWeek, error)
 	LinkTotals(ctx context.Context, refs []shortener.Ref) (map[shortener.Ref]shortener.Totals, error)
 	Export(ctx context.Context, q shortener.ClickQuery, fn func(shortener.StoredClick) error) error
 	Recent(ctx context.Context, q shortener.ClickQuery, limit int) ([]shortener.StoredClick, error)
@@ -65,6 +67,7 @@ func clicksAgreeWithModel(t *testing.T, s ClickStore) {
 		}
 		checkExport(rt, s, q, want)
 		checkSeries(rt, s, q, want)
+		checkHeatmap(rt, s, q, want)
 		for _, d := range shortener.Dimensions {
 			checkBreakdown(rt, s, q, d, want)
 		}
@@ -102,6 +105,20 @@ func checkSeries(rt *rapid.T, s ClickStore, q shortener.ClickQuery, want model) 
 	}
 	if total := want.totals(); sum.Clicks != total.Clicks {
 		rt.Fatalf("buckets of %s in %s add up to %d clicks, want %d", interval, loc, sum.Clicks, total.Clicks)
+	}
+}
+
+func checkHeatmap(rt *rapid.T, s ClickStore, q shortener.ClickQuery, want model) {
+	loc := rapid.SampledFrom(zones).Draw(rt, "zone of the week")
+	var expected shortener.HoursOfWeek
+	for key, clicks := range want.by(func(c shortener.StoredClick) string { return c.At.In(loc).Format("Monday 15") }) {
+		day, hour, _ := strings.Cut(key, " ")
+		at := slices.Index([]string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}, day) * 24
+		n := must1(strconv.Atoi(hour))(rt)
+		expected[at+n] = clicks.totals()
+	}
+	if got := must1(s.Heatmap(rt.Context(), q, loc))(rt); got != expected {
+		rt.Fatalf("Heatmap(%+v, %s)\n got: %+v\nwant: %+v", q, loc, got, expected)
 	}
 }
 

@@ -23,6 +23,8 @@ type ClickCounter interface {
 	// Series returns the clicks of q in buckets of the wall clock of loc, empty ones too, over the
 	// bounds of q. See shortener.BucketStarts.
 	Series(ctx context.Context, q shortener.ClickQuery, interval shortener.Interval, loc *time.Location) ([]shortener.Bucket, error)
+	// Heatmap returns the clicks of q by the hour of the week that the wall clock of loc showed.
+	Heatmap(ctx context.Context, q shortener.ClickQuery, loc *time.Location) (shortener.HoursOfWeek, error)
 	// Breakdown returns the clicks of q by the values of d, most clicks first, and how many values
 	// there are.
 	Breakdown(ctx context.Context, q shortener.ClickQuery, d shortener.Dimension, limit, offset int) (shares []shortener.Share, total int, err error)

@@ -131,6 +131,26 @@ func TestASeriesOfNoClicksIsTheDay(t *testing.T) {
 	}
 }
 
+func TestAHeatmapHasEveryHourOfTheWeek(t *testing.T) {
+	w := clicked(t) // on a Monday, and on the Sunday before
+	for zone, hours := range map[string]map[string]int64{
+		"UTC":           {"7T11": 1, "7T12": 1, "1T11": 4},
+		"Asia/Kolkata":  {"7T16": 1, "7T17": 1, "1T16": 2, "1T17": 2},
+		"Pacific/Apia":  {"1T00": 1, "1T01": 1, "2T00": 4},
+		"Europe/Warsaw": {"7T12": 1, "7T13": 1, "1T12": 4},
+	} {
+		got := decode[api.Heatmap](w.get("/api/v1/analytics/heatmap?tz=" + zone).status(200))
+		if len(got.Results) != 168 || got.Results[0].Value != "1T00" || got.Results[167].Value != "7T23" || got.Meta.Timezone != zone {
+			t.Fatalf("heatmap of %s has %d hours from %+v in %q", zone, len(got.Results), got.Results[0], got.Meta.Timezone)
+		}
+		for _, h := range got.Results {
+			if h.Clicks != hours[h.Value] || h.Clicks != h.Humans+h.Bots {
+				t.Errorf("%s in %s has %+v, want %d clicks", h.Value, zone, h, hours[h.Value])
+			}
+		}
+	}
+}
+
 func TestABreakdownIsWalkedPageByPage(t *testing.T) {
 	w := clicked(t)
 	var rows []string
@@ -174,7 +194,7 @@ func TestEveryDimensionCanBeFilteredBy(t *testing.T) {
 func TestWithTheClickStoreDownAnalyticsSaySo(t *testing.T) {
 	w := clicked(t)
 	w.clicks.setDown(errClicksDown)
-	for _, path := range []string{"analytics/summary", "analytics/timeseries", "analytics/timeseries?range=7d", "analytics/breakdown/country", "clicks/export", "clicks/export?format=csv"} {
+	for _, path := range []string{"analytics/summary", "analytics/timeseries", "analytics/timeseries?range=7d", "analytics/breakdown/country", "analytics/heatmap", "clicks/export", "clicks/export?format=csv"} {
 		a := w.get("/api/v1/"+path).header("Retry-After", "5").header("Content-Disposition", "")
 		p := a.problem(503, "unavailable")
 		if strings.Contains(string(a.body), "10.0.0.7") {

@@ -136,6 +136,7 @@ func New(config Config) *API {
 	a.huma.UseMiddleware(a.limitTime, a.authenticate)
 	a.routeLinks()
 	a.routeAnalytics()
+	a.routeHeatmap()
 	a.routeExport()
 	a.routeStream()
 	a.routeKeys()

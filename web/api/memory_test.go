@@ -254,6 +254,18 @@ func (c *clicks) Series(_ context.Context, q shortener.ClickQuery, interval shor
 	return out, nil
 }
 
+func (c *clicks) Heatmap(_ context.Context, q shortener.ClickQuery, loc *time.Location) (week shortener.HoursOfWeek, err error) {
+	all, err := c.selected(q)
+	by := map[int][]shortener.StoredClick{}
+	for _, one := range all {
+		at := one.At.In(loc)
+		hour := (int(at.Weekday())+6)%7*24 + at.Hour()
+		by[hour] = append(by[hour], one)
+		week[hour] = count(by[hour])
+	}
+	return week, err
+}
+
 func (c *clicks) Breakdown(_ context.Context, q shortener.ClickQuery, d shortener.Dimension, limit, offset int) ([]shortener.Share, int, error) {
 	all, err := c.selected(q)
 	by := map[string][]shortener.StoredClick{}
