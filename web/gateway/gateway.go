@@ -52,6 +52,8 @@ var Routes = []Route{
 	{Prefix: "/api/v1/clicks/stream", Service: "api", Stream: true},
 	{Prefix: "/api/v1/admin", Service: "api", Stream: true},
 	{Prefix: "/api", Service: "api"},
+	{Prefix: "/app/live/events", Service: "api", Stream: true},
+	{Prefix: "/app/export", Service: "api", Stream: true},
 	{Prefix: "/app", Service: "api"},
 }
 

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"snowlink/cmd/snowlink/config"
 	"snowlink/infra/geo"
 	"snowlink/shortener"
 	"snowlink/web/api"
+	"snowlink/web/dashboard"
 	"snowlink/web/edge"
 )
 
@@ -28,9 +30,25 @@ func (s *service) joinAPI(context.Context) error {
 		},
 		Logger: s.host.Logger, Metrics: s.metrics,
 	})
-	s.api = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	pages, err := dashboard.New(dashboard.Config{API: handler, BaseURL: s.base, SessionKey: s.secrets.session, Logger: s.host.Logger})
+	if err != nil {
+		return err
+	}
+	s.api = &http.Server{Handler: screensBeside(handler, pages), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	s.endStreams = handler.EndStreams
 	return nil
+}
+
+// screensBeside hands the dashboard what is its own, and the REST interface all else, as it was sent: a ServeMux
+// would put paths right.
+func screensBeside(rest, pages http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/app" || strings.HasPrefix(r.URL.Path, "/app/") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }
 
 // joinEdge makes the gateway and the edge.

@@ -131,12 +131,13 @@ type secrets struct {
 	id      string // names the installation, not secret
 	codes   []byte // key of the permutation of codes: never changes
 	cursors []byte
+	session []byte // seals sessions of the dashboard
 	cluster string // what internal calls are known by
 }
 
 func readSecrets(ctx context.Context, store eventStore) (secrets, error) {
 	fresh := func() []byte { key := make([]byte, 32); _, _ = rand.Read(key); return key }
-	read := map[string][]byte{"installation": nil, "code-permutation": nil, "cursors": nil, "cluster": nil}
+	read := map[string][]byte{"installation": nil, "code-permutation": nil, "cursors": nil, "cluster": nil, "sessions": nil}
 	for name := range read {
 		value, err := store.Meta(ctx, name, fresh)
 		if err != nil {
@@ -146,6 +147,6 @@ func readSecrets(ctx context.Context, store eventStore) (secrets, error) {
 	}
 	return secrets{
 		id: hex.EncodeToString(read["installation"][:8]), codes: read["code-permutation"],
-		cursors: read["cursors"], cluster: hex.EncodeToString(read["cluster"]),
+		cursors: read["cursors"], cluster: hex.EncodeToString(read["cluster"]), session: read["sessions"],
 	}, nil
 }
