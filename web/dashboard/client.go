@@ -17,6 +17,13 @@ type client struct {
 	api     http.Handler
 	key     string
 	request *http.Request // of the visitor
+	match   string        // ETag that what is changed must have; "": any
+}
+
+// withMatch returns a client that changes a link only if it is of that version.
+func (c client) withMatch(version int64) client {
+	c.match = fmt.Sprintf(`"v%d"`, version)
+	return c
 }
 
 // get asks for path with the parameters, and decodes the answer into out. The error is an *api.Problem if
@@ -78,6 +85,9 @@ func (c client) newRequest(ctx context.Context, method, path string, params url.
 		if value := c.request.Header.Get(name); value != "" {
 			r.Header.Set(name, value)
 		}
+	}
+	if c.match != "" {
+		r.Header.Set("If-Match", c.match)
 	}
 	if body != http.NoBody {
 		r.Header.Set("Content-Type", "application/json")

@@ -73,11 +73,19 @@ func (d *Dashboard) routes() http.Handler {
 	for pattern, screen := range map[string]screen{
 		"GET /app/{$}":                   d.links,
 		"POST /app/links":                d.createLink,
+		"GET /app/links/{code}":          d.link,
+		"POST /app/links/{code}":         d.editLink,
+		"GET /app/links/{code}/qr.svg":   d.qr("svg"),
+		"GET /app/links/{code}/qr.png":   d.qr("png"),
 		"POST /app/links/{code}/delete":  d.deleteLink,
 		"POST /app/links/{code}/restore": d.restoreLink,
 		"GET /app/analytics":             d.analytics,
 		"GET /app/export":                d.export,
+		"GET /app/live":                  d.live,
 		"GET /app/live/events":           d.events,
+		"GET /app/system":                d.system,
+		"POST /app/keys":                 d.createKey,
+		"POST /app/keys/{id}/revoke":     d.revokeKey,
 	} {
 		mux.Handle(pattern, d.withSession(screen))
 	}

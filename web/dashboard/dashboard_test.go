@@ -74,7 +74,7 @@ func newBrowser(t *testing.T) *browser {
 	link := api.Link{Code: "spring", Domain: "sho.rt", ShortURL: "https://sho.rt/spring", URL: "https://example.com/", Status: "active", Tags: []string{"sale"}, CreatedAt: noon, Clicks: &api.LinkClicks{Total: 3, Humans: 2, Bots: 1}}
 	s := &rest{answers: map[string]any{
 		"/me": api.Key{ID: "key_1", Name: "first", Role: "owner"}, "/links": api.LinkPage{Links: []api.Link{link}}, "POST /links": link,
-		"/links/spring": nil, "/links/spring/restore": link,
+		"/links/spring": link, "DELETE /links/spring": nil, "PATCH /links/spring": link, "/links/spring/restore": link, "/links/spring/history": api.LinkHistory{Events: []api.LinkEvent{{Type: "link.created", At: noon, After: &link}}},
 		"/analytics/summary":    api.Summary{Totals: shortener.Totals{Clicks: 1234, Humans: 1200, Bots: 34, Visitors: 900}, Pending: 7},
 		"/analytics/timeseries": api.Series{Results: []api.SeriesBucket{{Start: noon, Totals: shortener.Totals{Clicks: 5, Humans: 4}}, {Start: noon.AddDate(0, 0, 1)}}, Meta: api.SeriesMeta{Interval: "day"}},
 		"/analytics/heatmap":    heatmap(),

@@ -141,3 +141,6 @@ func (v *visit) Value(dimension, value string) string {
 	}
 	return v.T("Unknown")
 }
+
+// Part draws how much of the whole a row has, from whole numbers of any kind.
+func (v *visit) Part(part, whole int) template.HTML { return chart.Bar(int64(part), int64(whole)) }

@@ -52,7 +52,7 @@ func (d *Dashboard) withSession(next screen) http.Handler {
 }
 
 func (d *Dashboard) visitOf(r *http.Request, key string) *visit {
-	return &visit{client: client{d.config.API, key, r}, locale: localeOf(r), Path: r.URL.RequestURI()}
+	return &visit{client: client{api: d.config.API, key: key, request: r}, locale: localeOf(r), Path: r.URL.RequestURI()}
 }
 
 // toLogin remembers where the visitor wanted to go. What was sent by a form is lost otherwise, so a form is led
