@@ -27,6 +27,18 @@ func newGCRA(l Limit) gcra {
 	return gcra{interval: interval, window: interval * int64(burst), burst: burst}
 }
 
+// coarse returns the same limit in whole microseconds: what Redis tells the time in.
+func (g gcra) coarse() gcra {
+	if g.interval == 0 {
+		return g
+	}
+	us := int64(time.Microsecond)
+	g.interval = (g.interval + us - 1) / us * us
+	g.burst = min(g.burst, int(longest/g.interval))
+	g.window = g.interval * int64(g.burst)
+	return g
+}
+
 // spend decides on a call of that cost. It returns the tat that the call leaves behind, and how long it
 // has to wait: 0 if it is allowed.
 func (g *gcra) spend(tat, now int64, cost int) (after int64, wait time.Duration) {

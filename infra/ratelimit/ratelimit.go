@@ -10,6 +10,22 @@
 // had left. So nobody gains tokens by being forgotten, nor by making others be forgotten, and all
 // keys together are never allowed more than the buckets of the table would be. Who floods it with
 // keys makes life harder for those that had tokens left, and easier for none.
+//
+// Shared keeps its buckets in a Redis, for many processes together. What it promises:
+//
+//   - While Redis remembers, the bound above is that of all processes together, by the clock of Redis. A key
+//     in Redis is gone when its bucket is full.
+//   - Redis is never waited for longer than a deadline. After three failures, or when one call in eleven
+//     fails, it is not waited for at all: Run asks whether it is back.
+//   - Without Redis a limit allows everything, or nothing, or each process counts for itself up to its share:
+//     the limit divided by the processes. Over any stretch of time that is another Burst + Rate × t
+//     at most, so twice the limit in all, however often Redis goes and comes. That holds for as long as
+//     no process takes them for fewer than they are.
+//   - A Redis that comes back empty, to processes that knew it before, begins with empty buckets: that it has
+//     forgotten gives nobody anything. It does if all who knew it are gone, too.
+//   - A key that has too few tokens is refused in this process until it can have gathered them: a
+//     flood of calls does not reach Redis.
+//   - Redis is told nothing of a key but a hash that takes a secret to make.
 package ratelimit
 
 import "time"
