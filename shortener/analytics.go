@@ -75,6 +75,20 @@ type Bucket struct {
 // last Sunday from 23 o'clock on.
 type HoursOfWeek [7 * 24]Totals
 
+// Grouping says what clicks are counted by: time if there is an interval, and dimensions.
+type Grouping struct {
+	Interval   Interval // "": not by time
+	Zone       *time.Location
+	Dimensions []Dimension
+}
+
+// Group is the clicks that have the same values of a Grouping.
+type Group struct {
+	Start  time.Time // of the bucket; zero if there is no interval
+	Values []string  // as the dimensions are ordered
+	Totals
+}
+
 // Share is one row of a breakdown.
 type Share struct {
 	Value string // for dimension code: "code", or "domain/code" outside of the default domain

@@ -24,6 +24,7 @@ type ClickStore interface {
 	Series(ctx context.Context, q shortener.ClickQuery, interval shortener.Interval, loc *time.Location) ([]shortener.Bucket, error)
 	Breakdown(ctx context.Context, q shortener.ClickQuery, d shortener.Dimension, limit, offset int) ([]shortener.Share, int, error)
 	Heatmap(ctx context.Context, q shortener.ClickQuery, loc *time.Location) (shortener.HoursOfWeek, error)
+	Groups(ctx context.Context, q shortener.ClickQuery, by shortener.Grouping, limit, offset int) (groups []shortener.Group, total int, err error)
 	LinkTotals(ctx context.Context, refs []shortener.Ref) (map[shortener.Ref]shortener.Totals, error)
 	Export(ctx context.Context, q shortener.ClickQuery, fn func(shortener.StoredClick) error) error
 	Recent(ctx context.Context, q shortener.ClickQuery, limit int) ([]shortener.StoredClick, error)
@@ -68,6 +69,7 @@ func clicksAgreeWithModel(t *testing.T, s ClickStore) {
 		checkExport(rt, s, q, want)
 		checkSeries(rt, s, q, want)
 		checkHeatmap(rt, s, q, want)
+		checkGroups(rt, s, q, want)
 		for _, d := range shortener.Dimensions {
 			checkBreakdown(rt, s, q, d, want)
 		}
@@ -106,6 +108,54 @@ func checkSeries(rt *rapid.T, s ClickStore, q shortener.ClickQuery, want model) 
 	if total := want.totals(); sum.Clicks != total.Clicks {
 		rt.Fatalf("buckets of %s in %s add up to %d clicks, want %d", interval, loc, sum.Clicks, total.Clicks)
 	}
+}
+
+func checkGroups(rt *rapid.T, s ClickStore, q shortener.ClickQuery, want model) {
+	by := shortener.Grouping{
+		Interval:   rapid.SampledFrom([]shortener.Interval{"", shortener.Hour, shortener.Day}).Draw(rt, "interval of groups"),
+		Zone:       rapid.SampledFrom(zones).Draw(rt, "zone of groups"),
+		Dimensions: rapid.SliceOfNDistinct(rapid.SampledFrom(shortener.Dimensions), 1, 3, rapid.ID).Draw(rt, "dimensions"),
+	}
+	var expected []shortener.Group
+	for _, clicks := range want.by(func(c shortener.StoredClick) string {
+		g := groupOf(c, by)
+		return fmt.Sprintf("%d %q", g.Start.UnixMilli(), g.Values)
+	}) {
+		g := groupOf(clicks[0], by)
+		g.Totals = clicks.totals()
+		expected = append(expected, g)
+	}
+	slices.SortFunc(expected, func(a, b shortener.Group) int {
+		return cmpOr(a.Start.Compare(b.Start), int(b.Clicks-a.Clicks), slices.Compare(a.Values, b.Values))
+	})
+	var got []shortener.Group
+	for offset := 0; offset == 0 || offset < len(expected); offset += 3 {
+		page, total, err := s.Groups(rt.Context(), q, by, 3, offset)
+		if err != nil || total != len(expected) || len(page) > 3 {
+			rt.Fatalf("Groups(%+v, 3, %d) = %d of %d, %v; want at most 3 of %d", by, offset, len(page), total, err, len(expected))
+		}
+		got = append(got, page...)
+	}
+	if !slices.EqualFunc(got, expected, func(a, b shortener.Group) bool {
+		return a.Start.Equal(b.Start) && slices.Equal(a.Values, b.Values) && a.Totals == b.Totals
+	}) {
+		rt.Fatalf("Groups(%+v, %+v)\n got: %+v\nwant: %+v", q, by, got, expected)
+	}
+}
+
+// groupOf is the group that a click is counted in, without totals.
+func groupOf(c shortener.StoredClick, by shortener.Grouping) (g shortener.Group) {
+	if by.Interval != "" {
+		starts, err := shortener.BucketStarts(c.At, c.At.Add(1), by.Interval, by.Zone)
+		if err != nil {
+			panic(err) // the intervals are valid
+		}
+		g.Start = starts[0]
+	}
+	for _, d := range by.Dimensions {
+		g.Values = append(g.Values, d.Of(&c))
+	}
+	return g
 }
 
 func checkHeatmap(rt *rapid.T, s ClickStore, q shortener.ClickQuery, want model) {

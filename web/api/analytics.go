@@ -25,6 +25,9 @@ type ClickCounter interface {
 	Series(ctx context.Context, q shortener.ClickQuery, interval shortener.Interval, loc *time.Location) ([]shortener.Bucket, error)
 	// Heatmap returns the clicks of q by the hour of the week that the wall clock of loc showed.
 	Heatmap(ctx context.Context, q shortener.ClickQuery, loc *time.Location) (shortener.HoursOfWeek, error)
+	// Groups returns the clicks of q by several things at once, and how many groups there are. A limit of 0
+	// is none.
+	Groups(ctx context.Context, q shortener.ClickQuery, by shortener.Grouping, limit, offset int) (groups []shortener.Group, total int, err error)
 	// Breakdown returns the clicks of q by the values of d, most clicks first, and how many values
 	// there are.
 	Breakdown(ctx context.Context, q shortener.ClickQuery, d shortener.Dimension, limit, offset int) (shares []shortener.Share, total int, err error)

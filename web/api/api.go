@@ -137,6 +137,7 @@ func New(config Config) *API {
 	a.routeLinks()
 	a.routeAnalytics()
 	a.routeHeatmap()
+	a.routeQuery()
 	a.routeExport()
 	a.routeStream()
 	a.routeKeys()

@@ -16,7 +16,7 @@ var contract = []string{
 	"POST /api/v1/links", "GET /api/v1/links", "POST /api/v1/links/batch",
 	"GET /api/v1/links/{code}", "PATCH /api/v1/links/{code}", "DELETE /api/v1/links/{code}",
 	"POST /api/v1/links/{code}/restore", "GET /api/v1/links/{code}/history", "GET /api/v1/links/{code}/qr.svg", "GET /api/v1/links/{code}/qr.png",
-	"GET /api/v1/analytics/summary", "GET /api/v1/analytics/timeseries", "GET /api/v1/analytics/breakdown/{dimension}", "GET /api/v1/analytics/heatmap", "GET /api/v1/clicks/export", "GET /api/v1/clicks/stream",
+	"GET /api/v1/analytics/summary", "GET /api/v1/analytics/timeseries", "GET /api/v1/analytics/breakdown/{dimension}", "GET /api/v1/analytics/heatmap", "POST /api/v1/analytics/query", "GET /api/v1/clicks/export", "GET /api/v1/clicks/stream",
 	"POST /api/v1/keys", "GET /api/v1/keys", "DELETE /api/v1/keys/{id}", "GET /api/v1/me",
 	"POST /api/v1/admin/events/verify", "POST /api/v1/admin/events/replay", "POST /api/v1/admin/clicks/verify",
 }

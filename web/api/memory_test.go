@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -264,6 +265,39 @@ func (c *clicks) Heatmap(_ context.Context, q shortener.ClickQuery, loc *time.Lo
 		week[hour] = count(by[hour])
 	}
 	return week, err
+}
+
+func (c *clicks) Groups(_ context.Context, q shortener.ClickQuery, by shortener.Grouping, limit, offset int) ([]shortener.Group, int, error) {
+	all, err := c.selected(q)
+	found := map[string]*shortener.Group{}
+	members := map[string][]shortener.StoredClick{}
+	for _, one := range all {
+		g := shortener.Group{}
+		if by.Interval != "" {
+			starts, _ := shortener.BucketStarts(one.At, one.At.Add(1), by.Interval, by.Zone)
+			g.Start = starts[0]
+		}
+		for _, d := range by.Dimensions {
+			g.Values = append(g.Values, d.Of(&one))
+		}
+		key := fmt.Sprint(g.Start.UnixMilli(), g.Values)
+		members[key] = append(members[key], one)
+		g.Totals = count(members[key])
+		found[key] = &g
+	}
+	groups := make([]shortener.Group, 0, len(found))
+	for _, g := range found {
+		groups = append(groups, *g)
+	}
+	slices.SortFunc(groups, func(a, b shortener.Group) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(b.Clicks, a.Clicks), slices.Compare(a.Values, b.Values))
+	})
+	total := len(groups)
+	groups = groups[min(offset, total):]
+	if limit > 0 {
+		groups = groups[:min(limit, len(groups))]
+	}
+	return groups, total, err
 }
 
 func (c *clicks) Breakdown(_ context.Context, q shortener.ClickQuery, d shortener.Dimension, limit, offset int) ([]shortener.Share, int, error) {
