@@ -1,6 +1,9 @@
 package ratelimit
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Local limits each of many keys in the memory of this process. Make one with NewLocal. It is safe for
 // concurrent use, and allocates nothing after NewLocal.
@@ -64,3 +67,9 @@ func (l *Local) share(key string, cost, processes int, spend bool) Result {
 	r.Remaining /= processes
 	return r
 }
+
+// Alone is a Local in the place of a SharedLimit, for a process that shares its limits with no other.
+type Alone struct{ *Local }
+
+// Allow is Local's.
+func (a Alone) Allow(_ context.Context, key string, cost int) Result { return a.Local.Allow(key, cost) }

@@ -13,7 +13,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"snowlink/infra/ratelimit"
 	"snowlink/shortener"
 )
 
@@ -38,6 +37,8 @@ type Config struct {
 	CursorKey     []byte // signs cursors; nil: one of this process, whose cursors end with it
 	ClusterSecret string // what the other roles show; "": nobody is let to the internal routes
 	Limits        Limits
+	Calls         Limiter // of keys, by their ids; nil: Limits, in this process
+	WrongKeys     Limiter // by the address that shows them; nil: Limits, in this process
 
 	Now     func() time.Time      // nil: time.Now
 	Logger  *slog.Logger          // nil: slog.Default
@@ -78,8 +79,6 @@ func setDefault[T comparable](v *T, d T) {
 type API struct {
 	config  Config
 	keys    *keyring
-	calls   *ratelimit.Local // by key
-	wrong   *ratelimit.Local // by address
 	cursors cursors
 	feed    *feed
 	metrics *metrics
@@ -119,12 +118,10 @@ func New(config Config) *API {
 		config.CursorKey = []byte(rand.Text())
 	}
 	config.BaseURL = strings.TrimRight(config.BaseURL, "/")
-	limits := config.Limits
+	config.setLimiters()
 	a := &API{
 		config:  config,
 		keys:    newKeyring(config.Keys, config.Now),
-		calls:   ratelimit.NewLocal(ratelimit.Limit{Rate: limits.KeyRate, Burst: limits.KeyBurst}, limits.Remembered, config.Now),
-		wrong:   ratelimit.NewLocal(ratelimit.Limit{Rate: limits.WrongKeyRate, Burst: limits.WrongKeyBurst}, limits.Remembered, config.Now),
 		cursors: cursors{key: config.CursorKey},
 		feed:    newFeed(config.Clicks, config.Logger, config.Now),
 		metrics: newMetrics(config.Metrics),

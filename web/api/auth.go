@@ -132,7 +132,7 @@ func (a *API) admit(ctx huma.Context, need shortener.Role) error {
 		return err
 	}
 	c.key = key
-	if err := a.limitCalls(ctx, key); err != nil {
+	if err := a.limitCalls(ctx.Context(), 1); err != nil {
 		return err
 	}
 	if !key.Role.Allows(need) {

@@ -15,7 +15,7 @@ import (
 func (a *API) routeBatch() {
 	op := operation(http.MethodPost, "/links/batch", "create-links", tagLinks, shortener.RoleEditor, "Make up to 1,000 links")
 	op.Description = "Each item has a result of its own: the good ones are made, whatever is wrong with the others. " +
-		"An Idempotency-Key holds for each item by its place."
+		"An Idempotency-Key holds for each item by its place. To the limit of the key, each link is a call."
 	takesBody(&op, a.config.Limits.MaxBatch, batchPatience)
 	op.Metadata[unhurried] = true
 	registry := a.huma.OpenAPI().Components.Schemas
@@ -60,6 +60,9 @@ type BatchResult struct {
 }
 
 func (a *API) createLinks(ctx context.Context, req *batchInput, check func(any) []error) (*struct{ Body BatchResults }, error) {
+	if err := a.limitCalls(ctx, len(req.Body.Links)); err != nil {
+		return nil, err
+	}
 	out := BatchResults{Results: make([]BatchResult, len(req.Body.Links))}
 	for i, raw := range req.Body.Links {
 		if err := ctx.Err(); err != nil {

@@ -25,6 +25,8 @@ type call struct {
 	key       shortener.APIKey // zero before a key was found
 	presented bool             // a key was, though perhaps a wrong one
 	err       error            // what went wrong, for the log
+	answer    http.Header      // of the response
+	paid      int              // tokens of the key's limit
 }
 
 type callKey struct{}
@@ -34,7 +36,7 @@ func callOf(ctx context.Context) *call {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c
 	}
-	return &call{}
+	return &call{answer: http.Header{}}
 }
 
 // actor returns who makes the call, for histories.
@@ -43,7 +45,7 @@ func actor(ctx context.Context) string { return callOf(ctx).key.ID }
 // observe gives every request an id, and writes the one line and the metrics that remain of it.
 func (a *API) observe(c *gin.Context) {
 	start := time.Now()
-	k := &call{id: requestID(c.Request.Header)}
+	k := &call{id: requestID(c.Request.Header), answer: c.Writer.Header()}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), callKey{}, k))
 	c.Header("X-Request-Id", k.id)
 	c.Header("X-Content-Type-Options", "nosniff")

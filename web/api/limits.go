@@ -1,19 +1,47 @@
 package api
 
 import (
+	"context"
+	"net/http"
+
 	"github.com/danielgtaylor/huma/v2"
 
 	"snowlink/infra/ratelimit"
 	"snowlink/shortener"
 )
 
-// limitCalls spends a token of the key and says in the headers what is left. The limit is of this
-// process: a fleet of n allows n times as much.
-func (a *API) limitCalls(ctx huma.Context, key shortener.APIKey) error {
-	result := a.calls.Allow(key.ID, 1)
-	setLimitHeaders(ctx, "key", result)
+// Limiter says how often something may be done.
+type Limiter interface {
+	// Allow spends cost tokens of key if it has as many, and none otherwise. It answers soon whatever is down.
+	Allow(ctx context.Context, key string, cost int) ratelimit.Result
+}
+
+// setLimiters makes the limiters that are not given, for this process alone.
+func (c *Config) setLimiters() {
+	alone := func(rate float64, burst int) Limiter {
+		return ratelimit.Alone{Local: ratelimit.NewLocal(ratelimit.Limit{Rate: rate, Burst: burst}, c.Limits.Remembered, c.Now)}
+	}
+	if c.Calls == nil {
+		c.Calls = alone(c.Limits.KeyRate, c.Limits.KeyBurst)
+	}
+	if c.WrongKeys == nil {
+		c.WrongKeys = alone(c.Limits.WrongKeyRate, c.Limits.WrongKeyBurst)
+	}
+}
+
+// limitCalls spends as many tokens of the key that makes the call as the call still costs, and says in the
+// headers what is left.
+func (a *API) limitCalls(ctx context.Context, cost int) error {
+	c := callOf(ctx)
+	cost -= c.paid
+	result := a.config.Calls.Allow(ctx, c.key.ID, cost)
+	setLimitHeaders(c.answer, "key", result)
 	if result.Allowed {
+		c.paid += cost
 		return nil
+	}
+	if c.paid+cost > result.Limit { // who comes again has to pay all of it again
+		result.RetryAfter = ratelimit.Never
 	}
 	return limited("This key makes too many calls.", result)
 }
@@ -21,21 +49,24 @@ func (a *API) limitCalls(ctx huma.Context, key shortener.APIKey) error {
 // limitWrongKeys spends a token of the address that showed a wrong key. A right one costs nothing, so
 // that nobody is locked out by a neighbour.
 func (a *API) limitWrongKeys(ctx huma.Context) error {
-	result := a.wrong.Allow(clientOf(ctx.Header(ClientHeader), ctx.RemoteAddr()), 1)
+	result := a.config.WrongKeys.Allow(ctx.Context(), clientOf(ctx.Header(ClientHeader), ctx.RemoteAddr()), 1)
 	if result.Allowed {
 		return nil
 	}
-	setLimitHeaders(ctx, "wrong-keys", result)
+	setLimitHeaders(callOf(ctx.Context()).answer, "wrong-keys", result)
 	return limited("Too many wrong keys came from your address.", result)
 }
 
-func setLimitHeaders(ctx huma.Context, name string, result ratelimit.Result) {
+func setLimitHeaders(answer http.Header, name string, result ratelimit.Result) {
 	limit, policy := result.Headers(name)
-	ctx.SetHeader("RateLimit", limit)
-	ctx.SetHeader("RateLimit-Policy", policy)
+	answer.Set("RateLimit", limit)
+	answer.Set("RateLimit-Policy", policy)
 }
 
 func limited(message string, result ratelimit.Result) error {
+	if result.RetryAfter == ratelimit.Never {
+		return shortener.Errorf(shortener.Limited, "%s This costs more than the limit, %d, ever allows at once.", message, result.Limit)
+	}
 	p := shortener.Errorf(shortener.Limited, "%s Come back in %s second(s).", message, result.RetryAfterSeconds())
 	p.RetryAfter = result.RetryAfter
 	return p

@@ -238,6 +238,21 @@ func TestLinksAreShownWithTheirClicksAndWithoutThemWhileTheStoreIsDown(t *testin
 	w.post("/api/v1/links", `{"url":"https://example.com/"}`).status(201)
 }
 
+func TestABatchCostsAsManyCallsAsItHasLinks(t *testing.T) {
+	w := newWorld(t, func(c *api.Config) { c.Limits.KeyRate, c.Limits.KeyBurst = 1, 5 })
+	batch := func(n int) *answer {
+		links := strings.Repeat(`,{"url":"https://example.com/"}`, n)
+		return w.post("/api/v1/links/batch", `{"links":[`+links[1:]+`]}`)
+	}
+	batch(3).status(200).header("RateLimit", `"key";r=2;t=3`)
+	batch(3).header("RateLimit", `"key";r=1;t=1`).header("Retry-After", "1").problem(429, "limited")
+	if made := decode[api.LinkPage](w.call("GET", "/api/v1/links", reader, "").status(200)).Links; len(made) != 3 {
+		t.Errorf("got %d links, want the 3 of the first batch", len(made))
+	}
+	w.pass(time.Minute)
+	batch(6).header("Retry-After", "").problem(429, "limited") // which no wait would change
+}
+
 func TestABatchMakesTheGoodOnesAndTellsOfTheOthers(t *testing.T) {
 	w := newWorld(t)
 	w.make(`{"url":"https://example.com/","code":"taken"}`)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +40,8 @@ type problem struct {
 		Message  string `json:"message"`
 		Location string `json:"location"`
 	} `json:"errors"`
+
+	retryAfter time.Duration // 0 if the service says nothing of it
 }
 
 func (p *problem) Error() string {
@@ -159,5 +162,8 @@ func readProblem(resp *http.Response) error {
 		return fmt.Errorf("the service answered %s", resp.Status)
 	}
 	p.Status = resp.StatusCode
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
+		p.retryAfter = time.Duration(seconds) * time.Second
+	}
 	return p
 }

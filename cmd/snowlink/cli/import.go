@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -122,15 +123,18 @@ func (c *client) importLinks(ctx context.Context, cmd *cobra.Command, links []ma
 	bar := newProgress(cmd.ErrOrStderr(), "importing")
 	defer bar.finish()
 	failed := 0
-	for start := 0; start < len(links); start += importBatch {
-		chunk := links[start:min(start+importBatch, len(links))]
-		var answer struct {
-			Results []batchResult `json:"results"`
+	size := importBatch
+	for start := 0; start < len(links); {
+		chunk := links[start:min(start+size, len(links))]
+		results, err := c.makeLinks(ctx, chunk)
+		if p, ok := errors.AsType[*problem](err); ok && p.Status == http.StatusTooManyRequests && len(chunk) > 1 {
+			size = len(chunk) / 2 // more than the limit of the key ever allows at once
+			continue
 		}
-		if err := c.call(ctx, http.MethodPost, "/api/v1/links/batch", nil, map[string]any{"links": chunk}, &answer); err != nil {
+		if err != nil {
 			return fmt.Errorf("after %d of %d entries: %w", start, len(links), err)
 		}
-		for _, r := range answer.Results {
+		for _, r := range results {
 			if r.Link != nil && wantsJSON(cmd) {
 				if err := printJSON(cmd.OutOrStdout(), map[string]string{"short_url": r.Link.ShortURL, "url": r.Link.URL}); err != nil {
 					return err
@@ -144,10 +148,31 @@ func (c *client) importLinks(ctx context.Context, cmd *cobra.Command, links []ma
 			failed++
 			fmt.Fprintf(cmd.ErrOrStderr(), "entry %d: %v\n", start+r.Index+1, r.Problem)
 		}
-		bar.update(int64(start+len(chunk)), int64(len(links)))
+		start += len(chunk)
+		bar.update(int64(start), int64(len(links)))
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d entries were not imported", failed, len(links))
 	}
 	return nil
+}
+
+// makeLinks makes one batch of links. It waits whenever the service says that the key has to: a batch that
+// was refused has made nothing.
+func (c *client) makeLinks(ctx context.Context, links []map[string]any) ([]batchResult, error) {
+	for {
+		var answer struct {
+			Results []batchResult `json:"results"`
+		}
+		err := c.call(ctx, http.MethodPost, "/api/v1/links/batch", nil, map[string]any{"links": links}, &answer)
+		p, limited := errors.AsType[*problem](err)
+		if !limited || p.Status != http.StatusTooManyRequests || p.retryAfter == 0 {
+			return answer.Results, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(p.retryAfter):
+		}
+	}
 }
