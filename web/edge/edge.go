@@ -14,6 +14,7 @@
 //     served all the same, and the loss is counted in snowlink_clicks_dropped_total;
 //   - a visitor's address is used for the visitor's hash, the place and the limit on unknown codes,
 //     and is written nowhere;
+//   - no limiter is waited for on the way to a link that there is;
 //   - a hit in memory allocates nothing.
 package edge
 
@@ -68,6 +69,14 @@ type Geo interface {
 	Lookup(addr netip.Addr) (country, region, city string)
 }
 
+// Limiter says how many unknown codes an address may ask for. It does not write addresses down.
+type Limiter interface {
+	// Allow spends cost tokens of key if it has as many, and none otherwise. It answers soon whatever is down.
+	Allow(ctx context.Context, key string, cost int) ratelimit.Result
+	// Peek returns what Allow would at a cost of 1, as far as is known without waiting for anybody.
+	Peek(key string) ratelimit.Result
+}
+
 // Cache says what the edge keeps in memory. The zero value of each field selects its default.
 type Cache struct {
 	MaxBytes    int64         // 64 MiB
@@ -110,7 +119,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix    // whose X-Forwarded-For is believed
 	Cache          Cache
 	Limits         Limits
-	LogEvery       uint64 // log one redirect in so many; 0: none
+	Unknown        Limiter // of unknown codes, by address; nil: Limits, in this process
+	LogEvery       uint64  // log one redirect in so many; 0: none
 
 	Now     func() time.Time      // nil: time.Now
 	Logger  *slog.Logger          // nil: slog.Default
@@ -123,7 +133,7 @@ type Edge struct {
 	limits  Limits
 	cache   *lru.Cache[*entry]
 	truth   *truth
-	unknown *ratelimit.Local
+	unknown Limiter
 	salts   *salter
 	pages   *pages
 	metrics *metrics
@@ -155,6 +165,10 @@ func New(config Config) (*Edge, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
+	if config.Unknown == nil {
+		limit := ratelimit.Limit{Rate: config.Limits.UnknownRate, Burst: int(config.Limits.UnknownBurst)}
+		config.Unknown = ratelimit.Alone{Local: ratelimit.NewLocal(limit, config.Limits.Addresses, coarse)}
+	}
 	p, err := newPages(config.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("make edge: %w", err)
@@ -165,10 +179,8 @@ func New(config Config) (*Edge, error) {
 			MaxBytes: config.Cache.MaxBytes, TTL: config.Cache.TTL, StaleFor: config.Cache.StaleFor,
 			RetryAfter: config.Cache.RetryAfter, Size: sizeOf, Now: coarse,
 		}),
-		truth: newTruth(config.Resolver, config.Limits, config.Metrics),
-		unknown: ratelimit.NewLocal(
-			ratelimit.Limit{Rate: config.Limits.UnknownRate, Burst: int(config.Limits.UnknownBurst)},
-			config.Limits.Addresses, coarse),
+		truth:   newTruth(config.Resolver, config.Limits, config.Metrics),
+		unknown: config.Unknown,
 		salts:   newSalter(config.Salts, config.Logger, config.Now()),
 		metrics: newMetrics(config.Metrics),
 	}

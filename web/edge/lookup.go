@@ -47,7 +47,7 @@ func (e *Edge) serveMiss(ctx *fasthttp.RequestCtx, ref shortener.Ref, answer ans
 
 // serveUnknown answers 404, and 429 to an address that gets too many of them.
 func (e *Edge) serveUnknown(ctx *fasthttp.RequestCtx) {
-	if !e.unknown.Allow(limitKey(e.client(ctx)), 1).Allowed {
+	if !e.unknown.Allow(context.Background(), limitKey(e.client(ctx)), 1).Allowed {
 		e.serveLimited(ctx)
 		return
 	}
