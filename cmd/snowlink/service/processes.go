@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,17 +28,20 @@ type vitals struct {
 	epoch    uint64 // of the link shards' membership that it has gone over to
 	pending  int64  // clicks that were answered and are not in the click store yet
 	ownStore bool   // it stores clicks where no other process can
+	roles    []string
 }
 
 const (
 	epochMeta    = "epoch"
 	pendingMeta  = "pending"
 	ownStoreMeta = "own-click-store"
+	rolesMeta    = "roles"
 )
 
 func (v vitals) meta() map[string]string {
 	return map[string]string{
 		epochMeta: strconv.FormatUint(v.epoch, 10), pendingMeta: strconv.FormatInt(v.pending, 10), ownStoreMeta: strconv.FormatBool(v.ownStore),
+		rolesMeta: strings.Join(v.roles, ","),
 	}
 }
 
@@ -92,6 +96,16 @@ func (p *processes) late(ctx context.Context, epoch uint64) (late []string, err 
 		}
 	}
 	return late, nil
+}
+
+// playing returns how many processes play a role, as far as is known.
+func (p *processes) playing(role string) (n int) {
+	for _, one := range p.watcher.Instances() {
+		if slices.Contains(strings.Split(one.Meta[rolesMeta], ","), role) {
+			n++
+		}
+	}
+	return n
 }
 
 // pendingElsewhere returns the clicks on their way in the other processes, as far as is known.

@@ -28,6 +28,7 @@ func (s *service) joinAPI(context.Context) error {
 			KeyRate: rateOf(s.cfg.LimitKey), KeyBurst: burstOf(s.cfg.LimitKey),
 			WrongKeyRate: rateOf(s.cfg.LimitWrongKeys), WrongKeyBurst: burstOf(s.cfg.LimitWrongKeys),
 		},
+		Calls: s.limits.calls, WrongKeys: s.limits.wrongKeys,
 		Logger: s.host.Logger, Metrics: s.metrics,
 	})
 	pages, err := dashboard.New(dashboard.Config{API: handler, BaseURL: s.base, SessionKey: s.secrets.session, Logger: s.host.Logger})
@@ -68,29 +69,13 @@ func (s *service) joinEdge(context.Context) (err error) {
 		Shards: recordReader{s.shards.links}, Resolver: s.gateway.client, Spool: s.stores.spool, Salts: s.gateway.client,
 		Geo: s.geo(), Gateway: s.gateway.gateway.Handler, BaseURL: s.base, Domains: domains,
 		TrustedProxies: s.cfg.TrustedProxies, LogEvery: uint64(s.cfg.EdgeLogSample),
-		Cache:  edge.Cache{MaxBytes: s.cfg.CacheBytes},
-		Limits: edge.Limits{UnknownRate: rateOf(s.cfg.LimitUnknown), UnknownBurst: float64(burstOf(s.cfg.LimitUnknown))},
-		Logger: s.host.Logger, Metrics: s.metrics,
+		Cache:   edge.Cache{MaxBytes: s.cfg.CacheBytes},
+		Limits:  edge.Limits{UnknownRate: rateOf(s.cfg.LimitUnknown), UnknownBurst: float64(burstOf(s.cfg.LimitUnknown))},
+		Unknown: s.limits.unknown,
+		Logger:  s.host.Logger, Metrics: s.metrics,
 	})
 	s.serving.Store(s.edge)
 	return err
-}
-
-// unlimited is a rate that nobody reaches.
-const unlimited = 1e9
-
-func rateOf(r config.Rate) float64 {
-	if r.Unlimited() {
-		return unlimited
-	}
-	return r.PerSecond
-}
-
-func burstOf(r config.Rate) int {
-	if r.Unlimited() {
-		return unlimited
-	}
-	return r.Burst
 }
 
 // run starts every loop and listener of the roles.
@@ -101,7 +86,9 @@ func (s *service) run(ln listeners) {
 	s.observeMembership()
 	if s.shards.follower != nil {
 		b.start("vitals", s.processes.run)
+		b.start("list of processes", s.processes.watcher.Run)
 	}
+	s.limits.run(b)
 	if s.cfg.Plays(config.Worker) {
 		s.runWorkers()
 		s.runShardWork()
@@ -143,9 +130,6 @@ func (s *service) runAPI(ln listeners) {
 	}
 	if ln.api != nil {
 		b.start("api listener", serve(s.api, ln.api))
-	}
-	if s.shards.follower != nil {
-		b.start("list of processes", s.processes.watcher.Run)
 	}
 	for _, r := range s.registrars {
 		if r.current.Load() == nil {

@@ -87,7 +87,7 @@ func (s *service) stop(limit time.Duration) error {
 	}
 	step("close the admin listener", 1, s.admin.Shutdown)
 	s.background.stop()
-	err := errors.Join(s.shards.Close(), s.coordination.Close(), s.private.Close(), s.stores.Close())
+	err := errors.Join(s.shards.Close(), s.limits.store.Close(), s.coordination.Close(), s.private.Close(), s.stores.Close())
 	fmt.Fprintf(s.host.Stdout, "snowlink stopped after %v\n", time.Since(started).Round(time.Millisecond))
 	return err
 }

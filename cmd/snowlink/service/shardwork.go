@@ -45,5 +45,5 @@ func (s *service) moveProgress() *moveProgress {
 
 // vitals are what this process tells the others of itself.
 func (s *service) vitals() vitals {
-	return vitals{epoch: s.shards.links.Epoch(), pending: s.ownPendingClicks(), ownStore: s.cfg.Plays(config.Worker)}
+	return vitals{epoch: s.shards.links.Epoch(), pending: s.ownPendingClicks(), ownStore: s.cfg.Plays(config.Worker), roles: s.cfg.Roles}
 }

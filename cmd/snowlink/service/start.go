@@ -42,6 +42,7 @@ type service struct {
 	registry     *registry.Registry // of the installation
 	registrars   []*registrar       // of the api role
 	processes    *processes
+	limits       limits
 	shards       *shardSet
 	memberships  memberships  // of the event store
 	lag          atomic.Int64 // events that the projector has not looked at
@@ -134,7 +135,8 @@ func (s *service) open(ctx context.Context, ln listeners) (err error) {
 		return err
 	}
 	s.processes = newProcesses(s.registry, s.installation, s.identity, s.vitals)
-	return nil
+	s.limits, err = s.openLimits()
+	return err
 }
 
 // openTruth opens the event store, and reads what it keeps of the installation.
@@ -230,7 +232,7 @@ func (s *service) abandon() error {
 	if s.shards != nil {
 		faults = append(faults, s.shards.Close())
 	}
-	faults = append(faults, s.coordination.Close(), s.private.Close())
+	faults = append(faults, s.limits.store.Close(), s.coordination.Close(), s.private.Close())
 	if s.stores != nil {
 		faults = append(faults, s.stores.Close())
 	}
