@@ -14,8 +14,9 @@ local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
 -- A Redis that was emptied has forgotten what was spent: its buckets begin empty. Nothing was spent
 -- before the first call of all, and they begin full.
-local since = tonumber(redis.call('GET', KEYS[1]) or -1)
-if since < 0 then
+local held = redis.call('MGET', unpack(KEYS))
+local since = held[1] and tonumber(held[1])
+if not since then
   since = 0
   if ARGV[1] == '1' then
     since = now
@@ -28,7 +29,7 @@ local before, after = {}, {}
 for i = 1, #KEYS - 1 do
   local interval, cost = tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i + 1])
   local window = interval * tonumber(ARGV[3 * i])
-  local full = math.max(now, tonumber(redis.call('GET', KEYS[i + 1]) or since + window))
+  local full = math.max(now, tonumber(held[i + 1] or since + window))
   before[i] = math.min(full, now + window) -- a clock that was set back, or a limit that was lowered
   after[i] = before[i] + cost * interval
   if after[i] > now + window then
