@@ -45,7 +45,7 @@ var settings = []setting{
 	{name: "cache-max", fallback: "128MiB", usage: "memory for hot links at the edge", apply: size(func(c *Config) *int64 { return &c.CacheBytes }, 1<<20)},
 	{name: "click-memory", fallback: "512MiB", usage: "memory the embedded click store may take", apply: applyClickMemory},
 	{name: "click-threads", fallback: "2", usage: "threads the embedded click store may use", apply: number(func(c *Config) *int { return &c.ClickThreads }, 1, 256)},
-	{name: "limit-key", fallback: "1000/s:2000", usage: "calls of one API key, as rate:burst; 0 for no limit", apply: rate(func(c *Config) *Rate { return &c.LimitKey })},
+	{name: "limit-key", fallback: "1000/s:2000", usage: "calls of one API key, each link of a batch being one, as rate:burst; 0 for no limit", apply: rate(func(c *Config) *Rate { return &c.LimitKey })},
 	{name: "limit-unknown", fallback: "20/s:200", usage: "unknown codes asked for by one address; 0 for no limit", apply: rate(func(c *Config) *Rate { return &c.LimitUnknown })},
 	{name: "limit-wrong-keys", fallback: "10/m:50", usage: "wrong API keys tried by one address; 0 for no limit", apply: rate(func(c *Config) *Rate { return &c.LimitWrongKeys })},
 	{name: "log-level", fallback: "info", usage: "debug, info, warn or error", apply: oneOf(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
