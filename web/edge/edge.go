@@ -96,6 +96,7 @@ type Limits struct {
 	ReadTimeout  time.Duration // 60 s for a whole request
 	WriteTimeout time.Duration // 60 s for a whole response that is not a stream
 	IdleTimeout  time.Duration // 75 s between requests of a connection
+	DrainDelay   time.Duration // none: how long Shutdown goes on to accept
 	Shard        time.Duration // 50 ms for an answer of a shard
 	Patience     time.Duration // 160 ms for an answer of shard and api together, if the api says nothing to anyone
 	Resolve      time.Duration // 1 s for an answer of the api, which is kept though nobody waits for it any more
@@ -142,6 +143,9 @@ type Edge struct {
 	sampled atomic.Uint64
 	now     func() time.Time
 	log     *slog.Logger
+
+	open     open
+	draining atomic.Bool
 
 	stop    context.CancelFunc
 	stopped context.Context
@@ -194,12 +198,14 @@ func (e *Edge) newServer() *fasthttp.Server {
 	return &fasthttp.Server{
 		Handler:      e.serve,
 		ErrorHandler: e.refuse,
+		ConnState:    noteState,
 		Logger:       silent{},
 
-		ReadBufferSize: e.limits.MaxHeader,
-		ReadTimeout:    e.limits.ReadTimeout,
-		WriteTimeout:   e.limits.WriteTimeout,
-		IdleTimeout:    e.limits.IdleTimeout,
+		ReadBufferSize:  e.limits.MaxHeader,
+		WriteBufferSize: writeBuffer,
+		ReadTimeout:     e.limits.ReadTimeout,
+		WriteTimeout:    e.limits.WriteTimeout,
+		IdleTimeout:     e.limits.IdleTimeout,
 
 		// Bodies go on to the gateway as they come.
 		StreamRequestBody:            true,
@@ -214,6 +220,10 @@ func (e *Edge) newServer() *fasthttp.Server {
 	}
 }
 
+// writeBuffer holds a redirect with its header. What is longer takes another system call, and the memory is
+// every idle connection's.
+const writeBuffer = 1 << 10
+
 // Serve answers what ln accepts until Shutdown, after which it returns nil. It may run for several
 // listeners at once.
 func (e *Edge) Serve(ln net.Listener) error {
@@ -223,15 +233,17 @@ func (e *Edge) Serve(ln net.Listener) error {
 	default:
 	}
 	e.started.Do(func() { e.keepers.Go(func() { e.salts.run(e.stopped, e.now) }) })
-	if err := e.server.Serve(lingerListener{ln}); err != nil && e.stopped.Err() == nil {
+	e.open.listen(ln)
+	if err := e.server.Serve(lingerListener{Listener: ln, open: &e.open}); err != nil && e.stopped.Err() == nil {
 		return fmt.Errorf("serve edge: %w", err)
 	}
 	return nil
 }
 
-// Shutdown stops accepting, lets requests finish until ctx ends, and returns its error if some have
-// not.
+// Shutdown serves for Limits.DrainDelay more, asking every client to come back on another connection, stops
+// accepting, lets requests finish until ctx ends, and returns its error if some have not.
 func (e *Edge) Shutdown(ctx context.Context) error {
+	e.drain(ctx, e.limits.DrainDelay)
 	e.stop()
 	err := e.server.ShutdownWithContext(ctx)
 	if errors.Is(err, net.ErrClosed) { // a listener that was closed already
