@@ -57,6 +57,9 @@ func startAs(dir string, as *syscall.SysProcAttr, core int, args ...string) (*Pr
 	return p, nil
 }
 
+// PID returns the number of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Await returns once a GET of url is answered with status.
 func (p *Process) Await(ctx context.Context, url string, status int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
