@@ -56,6 +56,7 @@ type service struct {
 	public string // host:port
 	admin  string
 	flags  []string
+	socket *os.File // that the process takes over as its public listener; nil: it opens its own
 
 	cmd    *exec.Cmd
 	stderr *bytes.Buffer
@@ -120,6 +121,9 @@ func (s *service) launch() {
 	}, s.flags...)...)
 	s.cmd.Stderr = s.stderr
 	s.cmd.Env = append(os.Environ(), "HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir)
+	if s.socket != nil {
+		activate(s.cmd, s.socket)
+	}
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatalf("start: %v", err)
 	}

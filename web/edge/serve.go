@@ -22,6 +22,9 @@ const readAhead = 8 << 10
 // serve answers one request. A panic is answered with 500: it must cost its own request and no other.
 func (e *Edge) serve(ctx *fasthttp.RequestCtx) {
 	defer e.recover(ctx)
+	if e.draining.Load() {
+		ctx.SetConnectionClose() // before the answer is made: one that has its own word on the connection says the same
+	}
 	path := view(ctx.Path())
 	if len(path) > 1 && len(path) <= 1+maxCode && isCode(path[1:]) && !isReserved(path[1:]) {
 		e.serveCode(ctx, path[1:], answerRedirect)

@@ -45,6 +45,7 @@ type Config struct {
 	LogLevel        string
 	EdgeLogSample   int // one answered redirect in this many is logged; 0: none
 	ShutdownTimeout time.Duration
+	DrainDelay      time.Duration
 }
 
 // The roles of a process.

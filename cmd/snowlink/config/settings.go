@@ -51,4 +51,5 @@ var settings = []setting{
 	{name: "log-level", fallback: "info", usage: "debug, info, warn or error", apply: oneOf(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
 	{name: "edge-log-sample", fallback: "0", usage: "log one redirect in this many; 0 for none", apply: number(func(c *Config) *int { return &c.EdgeLogSample }, 0, 1<<30)},
 	{name: "shutdown-timeout", fallback: "15s", usage: "time a stop may take before what is left is cut off", apply: applyShutdownTimeout},
+	{name: "drain-delay", fallback: "1s", usage: "time at a stop in which /readyz says 503 and visitors are still served, so that balancers see it", apply: applyDrainDelay},
 }

@@ -320,3 +320,12 @@ func applyShutdownTimeout(c *Config, value string) error {
 	c.ShutdownTimeout = d
 	return nil
 }
+
+func applyDrainDelay(c *Config, value string) error {
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is not a duration such as 1s; 0s is none", value)
+	}
+	c.DrainDelay = d
+	return nil
+}

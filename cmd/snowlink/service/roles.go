@@ -70,7 +70,7 @@ func (s *service) joinEdge(context.Context) (err error) {
 		Geo: s.geo(), Gateway: s.gateway.gateway.Handler, BaseURL: s.base, Domains: domains,
 		TrustedProxies: s.cfg.TrustedProxies, LogEvery: uint64(s.cfg.EdgeLogSample),
 		Cache:   edge.Cache{MaxBytes: s.cfg.CacheBytes},
-		Limits:  edge.Limits{UnknownRate: rateOf(s.cfg.LimitUnknown), UnknownBurst: float64(burstOf(s.cfg.LimitUnknown))},
+		Limits:  edge.Limits{UnknownRate: rateOf(s.cfg.LimitUnknown), UnknownBurst: float64(burstOf(s.cfg.LimitUnknown)), DrainDelay: s.cfg.DrainDelay},
 		Unknown: s.limits.unknown,
 		Logger:  s.host.Logger, Metrics: s.metrics,
 	})

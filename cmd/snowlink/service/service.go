@@ -51,6 +51,9 @@ func Run(ctx context.Context, cfg config.Config, host Host) error {
 	return errors.Join(err, s.stop(cfg.ShutdownTimeout))
 }
 
+// redirects is the step of a stop that begins by waiting for the balancers.
+const redirects = "finish redirects"
+
 // stop takes the service down along the path of the data: no new requests, the ones under way are
 // answered, clicks go on to the store, the stores close. Each step says what it did.
 func (s *service) stop(limit time.Duration) error {
@@ -61,16 +64,25 @@ func (s *service) stop(limit time.Duration) error {
 	}
 	fmt.Fprintln(s.host.Stdout, "snowlink stops: a second signal ends it at once")
 	step := func(name string, share time.Duration, do func(ctx context.Context) error) {
-		ctx, cancel := context.WithTimeout(context.Background(), limit*share/10)
+		limit := limit * share / 10
+		if name == redirects {
+			limit += s.cfg.DrainDelay // in which nobody is to finish yet
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		if err := do(ctx); err != nil {
 			s.host.Logger.Warn("stop", "step", name, "error", err)
 		}
 	}
-	step("leave the registry", 2, s.deregister)
+	if s.cfg.Split() { // else this process's own edge needs the api to the last request
+		step("leave the registry", 2, s.deregister)
+	}
 	if s.edge != nil {
-		step("finish redirects", 3, s.edge.Shutdown)
+		step(redirects, 3, s.edge.Shutdown)
 		_ = s.public.Close() // the edge has closed it, unless it had not come to serve yet
+	}
+	if !s.cfg.Split() {
+		step("leave the registry", 2, s.deregister)
 	}
 	if s.api != nil {
 		step("finish calls of the api", 1, s.api.Shutdown)

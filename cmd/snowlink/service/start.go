@@ -78,7 +78,7 @@ func start(ctx context.Context, cfg config.Config, host Host) (_ *service, err e
 	s.base = baseURL(cfg, ln.public)
 	s.admin = adminServer(s.health, s.metrics)
 	s.background.start("admin listener", serve(s.admin, ln.admin))
-	waiting := openWaitingRoom(ln.public, ln.api)
+	waiting := openWaitingRoom(ln)
 	made, err := s.join(ctx, ln)
 	if err = errors.Join(err, waiting.close()); err != nil {
 		ln.Close()

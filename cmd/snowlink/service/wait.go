@@ -61,6 +61,7 @@ func (s *service) await(ctx context.Context, p patience, do func(ctx context.Con
 // with silence.
 type waitingRoom struct {
 	server *http.Server
+	closed chan struct{}
 	lent   []lent
 	wg     sync.WaitGroup
 }
@@ -71,25 +72,47 @@ type lent struct{ *net.TCPListener }
 func (l lent) Close() error    { return l.SetDeadline(time.Unix(1, 0)) }
 func (l lent) giveBack() error { return l.SetDeadline(time.Time{}) }
 
+// queueFor is how long who connects to a listener that outlives processes is kept waiting, before the answer is
+// that the service is not there: a start is quicker as a rule.
+const queueFor = 5 * time.Second
+
 // openWaitingRoom answers on those of the listeners that are there.
-func openWaitingRoom(listeners ...net.Listener) *waitingRoom {
-	w := &waitingRoom{server: &http.Server{Handler: http.HandlerFunc(askToWait), ReadHeaderTimeout: 5 * time.Second}}
-	w.server.SetKeepAlivesEnabled(false) // the next request is for who comes then
-	for _, ln := range listeners {
-		tcp, ok := ln.(*net.TCPListener)
-		if !ok {
-			continue
-		}
-		w.lent = append(w.lent, lent{tcp})
-		w.wg.Go(func() { _ = w.server.Serve(lent{tcp}) }) // until close
+func openWaitingRoom(ln listeners) *waitingRoom {
+	w := &waitingRoom{
+		server: &http.Server{Handler: http.HandlerFunc(askToWait), ReadHeaderTimeout: 5 * time.Second},
+		closed: make(chan struct{}),
 	}
+	w.server.SetKeepAlivesEnabled(false) // the next request is for who comes then
+	after := time.Duration(0)
+	if ln.handed {
+		after = queueFor
+	}
+	w.answer(ln.public, after)
+	w.answer(ln.api, 0)
 	return w
+}
+
+// answer begins after some time, unless the room is closed by then.
+func (w *waitingRoom) answer(ln net.Listener, after time.Duration) {
+	tcp, ok := ln.(*net.TCPListener)
+	if !ok {
+		return
+	}
+	w.lent = append(w.lent, lent{tcp})
+	w.wg.Go(func() {
+		select {
+		case <-time.After(after):
+			_ = w.server.Serve(lent{tcp}) // until close
+		case <-w.closed:
+		}
+	})
 }
 
 // close gives the listeners back, when who is in the room has been answered.
 func (w *waitingRoom) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	close(w.closed)
 	if err := w.server.Shutdown(ctx); err != nil {
 		_ = w.server.Close() // who has not even asked within a second
 	}
