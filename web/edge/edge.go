@@ -97,7 +97,6 @@ type Limits struct {
 	WriteTimeout time.Duration // 60 s for a whole response that is not a stream
 	IdleTimeout  time.Duration // 75 s between requests of a connection
 	DrainDelay   time.Duration // none: how long Shutdown goes on to accept
-	DrainDelay   time.Duration // none: how long Shutdown goes on to accept
 	Shard        time.Duration // 50 ms for an answer of a shard
 	Patience     time.Duration // 160 ms for an answer of shard and api together, if the api says nothing to anyone
 	Resolve      time.Duration // 1 s for an answer of the api, which is kept though nobody waits for it any more
@@ -144,9 +143,6 @@ type Edge struct {
 	sampled atomic.Uint64
 	now     func() time.Time
 	log     *slog.Logger
-
-	open     open
-	draining atomic.Bool
 
 	open     open
 	draining atomic.Bool
@@ -203,7 +199,6 @@ func (e *Edge) newServer() *fasthttp.Server {
 		Handler:      e.serve,
 		ErrorHandler: e.refuse,
 		ConnState:    noteState,
-		ConnState:    noteState,
 		Logger:       silent{},
 
 		ReadBufferSize:  e.limits.MaxHeader,
@@ -238,8 +233,7 @@ func (e *Edge) Serve(ln net.Listener) error {
 	default:
 	}
 	e.started.Do(func() { e.keepers.Go(func() { e.salts.run(e.stopped, e.now) }) })
-	e.open.listen(ln)
-	if err := e.server.Serve(lingerListener{Listener: ln, open: &e.open}); err != nil && e.stopped.Err() == nil {
+	if err := e.server.Serve(e.open.listen(ln)); err != nil && e.stopped.Err() == nil {
 		return fmt.Errorf("serve edge: %w", err)
 	}
 	return nil
