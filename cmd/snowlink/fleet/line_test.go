@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -95,14 +96,24 @@ func (l *line) exchange(request []byte) (reply, error) {
 // take returns a line that was used lately: an edge closes one that was idle for long, which is no
 // fault of its.
 func (l *lines) take() (*line, error) {
-	if on := l.takeFree(); on != nil {
-		return on, nil
+	for on := l.takeFree(); on != nil; on = l.takeFree() {
+		if !on.ended() {
+			return on, nil
+		}
+		_ = on.conn.Close()
 	}
 	conn, err := l.dial()
 	if err != nil {
 		return nil, err
 	}
 	return &line{conn: conn, reader: bufio.NewReader(conn)}, nil
+}
+
+// ended looks whether the edge has closed the line while nothing was sent, which is its right.
+func (l *line) ended() bool {
+	_ = l.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+	_, err := l.reader.Peek(1)
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (l *lines) takeFree() *line {
