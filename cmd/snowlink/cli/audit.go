@@ -18,6 +18,7 @@ func eventsCommand() *cobra.Command {
 		audit("replay", "Rebuild the links from the log",
 			"/api/v1/admin/events/replay", (*service.Offline).ReplayEvents))
 	addClientFlags(cmd)
+	cmd.AddCommand(copyCommand())
 	return cmd
 }
 
