@@ -67,6 +67,12 @@ func TestAnEventStoreMoves(t *testing.T) {
 	if text := copied(1, "sqlite:"+other.dir, second); !strings.Contains(text, "not empty") {
 		t.Errorf("a store that holds something is refused with %q", text)
 	}
+	if text := copied(1, first, first+"/../"+filepath.Base(s.dir)); !strings.Contains(text, "the same event store") {
+		t.Errorf("a copy to itself is refused with %q", text)
+	}
+	if text := copied(1, "postgre://user:hunter2@h/db", second); strings.Contains(text, "hunter2") {
+		t.Errorf("a password is shown: %q", text)
+	}
 	for _, wrong := range [][2]string{{"mysql://x", second}, {"sqlite:", second}, {"sqlite:" + t.TempDir(), second}, {first, "postgres://127.0.0.1:1/x?connect_timeout=1"}} {
 		copied(1, wrong[0], wrong[1])
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -27,6 +26,9 @@ type CopyReport struct {
 // CopyEvents copies the event store at from to the empty one at to: "sqlite:" with a data folder or a file, or
 // "postgres://". See eventstore.Copy. The error wraps ErrInUse if a service runs on either folder.
 func CopyEvents(ctx context.Context, from, to string, log *slog.Logger, progress func(done, total int64)) (r CopyReport, err error) {
+	if samePlace(from, to) {
+		return r, errors.New("--from and --to are the same event store: name an empty one by --to")
+	}
 	source, err := openPortable(ctx, from, false, log)
 	if err != nil {
 		return r, fmt.Errorf("--from: %w", err)
@@ -38,13 +40,38 @@ func CopyEvents(ctx context.Context, from, to string, log *slog.Logger, progress
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
 	copied, err := eventstore.Copy(ctx, source, target, progress)
+	if err != nil {
+		return r, err
+	}
+	found, err := target.store.Verify(ctx, nil)
+	if err == nil && !found.OK() {
+		err = fmt.Errorf("the copy is equal, and so both have %d fault(s): run snowlink events verify on the source", found.Count)
+	}
 	return CopyReport{Events: copied.Events, Imported: copied.Imported, Links: copied.Links, Log: copied.Log, View: copied.View}, err
+}
+
+// samePlace reports whether both are one folder or file. That two addresses are of one database shows later.
+func samePlace(a, b string) bool {
+	first, isFile := strings.CutPrefix(a, "sqlite:")
+	second, areFiles := strings.CutPrefix(b, "sqlite:")
+	if !isFile || !areFiles {
+		return a == b
+	}
+	one, err := os.Stat(sqliteFile(first))
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(sqliteFile(second))
+	return err == nil && os.SameFile(one, other)
 }
 
 // portable is an event store that is open for a copy, with the folder that it is in.
 type portable struct {
 	eventstore.Portable
-	store  io.Closer
+	store interface {
+		Verify(ctx context.Context, progress func(done, total int64)) (eventstore.Report, error)
+		Close() error
+	}
 	folder *folder // nil: it is in none
 }
 
@@ -65,15 +92,21 @@ func openPortable(ctx context.Context, address string, fresh bool, log *slog.Log
 	}
 	path, ok := strings.CutPrefix(address, "sqlite:")
 	if !ok || path == "" {
-		return p, fmt.Errorf("%q is no event store: use sqlite:FOLDER or postgres://…", address)
+		return p, errors.New("this is no address of an event store: use sqlite:FOLDER or postgres://…") // it may have a password in it
 	}
 	return openPortableFile(path, fresh, log)
 }
 
-func openPortableFile(path string, fresh bool, log *slog.Logger) (p portable, err error) {
+// sqliteFile returns the file of a store that is named by itself or by its folder.
+func sqliteFile(path string) string {
 	if info, err := os.Stat(path); err == nil && info.IsDir() || err != nil && filepath.Ext(path) != ".db" {
-		path = filepath.Join(path, linksFile)
+		return filepath.Join(path, linksFile)
 	}
+	return path
+}
+
+func openPortableFile(path string, fresh bool, log *slog.Logger) (p portable, err error) {
+	path = sqliteFile(path)
 	if _, err := os.Stat(path); err != nil && !fresh {
 		return p, fmt.Errorf("there is no event store: %w", err)
 	}
