@@ -66,6 +66,9 @@ func (c Config) Postgres() bool {
 	return strings.HasPrefix(c.EventStore, "postgres://") || strings.HasPrefix(c.EventStore, "postgresql://")
 }
 
+// ClickHouse reports whether the click store is a ClickHouse, which several processes can reach.
+func (c Config) ClickHouse() bool { return c.ClickStore != DuckDB }
+
 // Rate is a token bucket as the operator writes it: "1000/s", "10/m:50" with a burst, "0" for no
 // limit at all.
 type Rate struct {

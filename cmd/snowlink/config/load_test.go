@@ -179,6 +179,8 @@ func TestRolesThatSplit(t *testing.T) {
 		shards   = "--redis=a=redis://h1:6379,b=redis://h2:6379"
 		postgres = "--event-store=postgres://u:hunter2@h/d"
 		secret   = "--cluster-secret=0123456789abcdef"
+
+		clickhouse = "--click-store=clickhouse://u:hunter2@h:8123/d"
 	)
 	for _, tc := range []struct {
 		name string
@@ -203,7 +205,11 @@ func TestRolesThatSplit(t *testing.T) {
 		{"everything wrong at once", []string{"--role=api"}, []string{"embedded shards", "sqlite", "duckdb", "SNOWLINK_CLUSTER_SECRET"}},
 		{"no role", []string{"--role="}, []string{"name at least one of edge, api, worker"}},
 		{"a store nobody knows", []string{"--event-store=mysql://u:hunter2@h"}, []string{"mysql://u:xxxxx@h", "postgres://"}},
-		{"clicks in ClickHouse", []string{"--click-store=clickhouse://u:hunter2@h"}, []string{"clickhouse://u:xxxxx@h", "duckdb only"}},
+		{"clicks in a store nobody knows", []string{"--click-store=mysql://u:hunter2@h"}, []string{"mysql://u:xxxxx@h", "clickhouse://"}},
+		{"all roles on ClickHouse", []string{clickhouse}, nil},
+		{"an api on PostgreSQL and ClickHouse", []string{"--role=api", shards, secret, postgres, clickhouse}, nil},
+		{"a worker on PostgreSQL and ClickHouse", []string{"--role=worker", shards, secret, postgres, clickhouse}, nil},
+		{"a worker on SQLite and ClickHouse", []string{"--role=worker", shards, secret, clickhouse}, []string{"--role worker: sqlite"}},
 		{"coordination that is no Redis", []string{"--coordination=http://h"}, []string{"redis://host:port"}},
 		{"an address nobody can reach", []string{"--advertise=:8081"}, []string{"others can reach"}},
 		{"one port for two listeners", []string{"--api-listen=:8080"}, []string{"--api-listen and --listen are both :8080"}},

@@ -35,7 +35,7 @@ var settings = []setting{
 	{name: "redis", fallback: "embedded:3", usage: "link shards: embedded:N, or a=redis://host:port,b=redis://…", address: true, apply: applyRedis},
 	{name: "coordination", fallback: "", usage: "Redis of leases, locks and the registry, redis://host:port; the first shard if not given", address: true, apply: applyCoordination},
 	{name: "event-store", fallback: "sqlite", usage: "where links are kept: sqlite (in the data folder), or postgres://user:password@host/database", address: true, apply: applyEventStore},
-	{name: "click-store", fallback: "duckdb", usage: "where clicks are kept: duckdb (in the data folder)", address: true, apply: applyClickStore},
+	{name: "click-store", fallback: "duckdb", usage: "where clicks are kept: duckdb (in the data folder), or clickhouse://user:password@host:8123/database", address: true, apply: applyClickStore},
 	{name: "geo-db", fallback: "", usage: "path of an MMDB with countries or cities; reloaded when it changes", apply: applyGeoDB},
 	{name: "trusted-proxies", fallback: "", usage: "networks whose X-Forwarded-For is believed, by commas", apply: applyTrustedProxies},
 	{name: "admin-key", fallback: "", usage: "an owner key to accept (slk_…); the first start makes one if not given", secret: true, apply: applyAdminKey},

@@ -40,6 +40,6 @@ func (l *loader) checkShared(c Config, roles string) {
 		l.fail(need, roles, "sqlite", "--event-store postgres://…, which several processes can reach")
 	}
 	if c.ClickStore == DuckDB {
-		l.fail(need, roles, "duckdb", "a --click-store that several processes can reach: clickhouse://…, which this version does not have yet")
+		l.fail(need, roles, "duckdb", "--click-store clickhouse://…, which several processes can reach")
 	}
 }

@@ -159,11 +159,10 @@ func applyEventStore(c *Config, value string) error {
 }
 
 func applyClickStore(c *Config, value string) error {
-	c.ClickStore = value
-	if value != DuckDB {
-		return fmt.Errorf("%q: this version keeps clicks in duckdb only", Redact(value))
+	if c.ClickStore = value; value == DuckDB || isAddress(value, "clickhouse") {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%q: use duckdb, or clickhouse://user:password@host:8123/database", Redact(value))
 }
 
 // isAddress reports whether value looks like an address of one of the schemes; the rest is checked by

@@ -48,16 +48,30 @@ func addressOf(ln net.Listener) string {
 	return ln.Addr().String()
 }
 
+func (s *service) describeTruth() string {
+	if s.cfg.Postgres() {
+		return "links in PostgreSQL"
+	}
+	return "links in SQLite under " + s.cfg.DataDir
+}
+
+func (s *service) describeClicks() string {
+	if s.cfg.ClickHouse() {
+		return "clicks in ClickHouse"
+	}
+	return "clicks in DuckDB under " + s.cfg.DataDir
+}
+
 // describeStores says in one line what the process runs on, and what that promises.
 func (s *service) describeStores() string {
 	var says []string
 	switch {
 	case s.stores.events == nil:
 		says = append(says, fmt.Sprintf("links by way of shards and apis, clicks on their way under %s until they are stored", s.cfg.DataDir))
-	case s.cfg.Postgres():
-		says = append(says, "links in PostgreSQL", fmt.Sprintf("clicks in DuckDB under %s", s.cfg.DataDir))
-	default:
+	case !s.cfg.Postgres() && !s.cfg.ClickHouse():
 		says = append(says, fmt.Sprintf("links in SQLite and clicks in DuckDB under %s", s.cfg.DataDir))
+	default:
+		says = append(says, s.describeTruth(), s.describeClicks())
 	}
 	if n, ok := s.cfg.Embedded(); ok {
 		says = append(says, fmt.Sprintf("%d link shards in memory: nothing is lost with the process", n))

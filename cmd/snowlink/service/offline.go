@@ -21,7 +21,7 @@ type Report struct {
 // auditor checks stores that are open.
 type auditor struct {
 	events eventStore
-	clicks *clickstore.Store
+	clicks clickStore
 }
 
 func (a auditor) VerifyEvents(ctx context.Context, progress func(done, total int64)) (Report, error) {
@@ -77,9 +77,11 @@ func OpenOffline(dir string) (o *Offline, err error) {
 	if o.events, err = sqlite.Open(o.folder.join(linksFile), sqlite.Options{Logger: slog.Default()}); err != nil {
 		return o, fmt.Errorf("open the event store: %w", err)
 	}
-	if o.clicks, err = clickstore.Open(o.folder.join(clicksFile), clickstore.Options{}); err != nil {
+	clicks, err := clickstore.Open(o.folder.join(clicksFile), clickstore.Options{})
+	if err != nil {
 		return o, fmt.Errorf("open the click store: %w", err)
 	}
+	o.clicks = clicks
 	return o, nil
 }
 

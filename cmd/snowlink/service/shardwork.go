@@ -9,8 +9,8 @@ import (
 
 // joinWorker sees to it that clicks which are kept in a file are kept in one.
 func (s *service) joinWorker(ctx context.Context) error {
-	if !s.cfg.Postgres() {
-		return nil // no other process has the links
+	if !s.cfg.Postgres() || s.cfg.ClickHouse() {
+		return nil // no other process has the links, or all have the clicks
 	}
 	return s.processes.checkAlone(ctx)
 }
@@ -45,5 +45,5 @@ func (s *service) moveProgress() *moveProgress {
 
 // vitals are what this process tells the others of itself.
 func (s *service) vitals() vitals {
-	return vitals{epoch: s.shards.links.Epoch(), pending: s.ownPendingClicks(), ownStore: s.cfg.Plays(config.Worker), roles: s.cfg.Roles}
+	return vitals{epoch: s.shards.links.Epoch(), pending: s.ownPendingClicks(), ownStore: s.cfg.Plays(config.Worker) && !s.cfg.ClickHouse(), roles: s.cfg.Roles}
 }

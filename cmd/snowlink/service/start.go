@@ -116,7 +116,7 @@ func (s *service) join(ctx context.Context, ln listeners) (made string, err erro
 
 // open opens the stores, and finds the shards and the other processes.
 func (s *service) open(ctx context.Context, ln listeners) (err error) {
-	if s.stores, err = openStores(s.cfg, s.host.Logger); err != nil {
+	if s.stores, err = openStores(ctx, s.cfg, s.host.Logger); err != nil {
 		return err
 	}
 	if s.identity, err = s.stores.folder.identity(); err != nil {

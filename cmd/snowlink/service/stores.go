@@ -11,7 +11,10 @@ import (
 	"snowlink/cmd/snowlink/config"
 	"snowlink/infra/spool"
 	"snowlink/shortener"
+	"snowlink/shortener/ingest"
 	"snowlink/storage/clickstore"
+	"snowlink/storage/clickstore/clickhouse"
+	"snowlink/storage/clickstore/clicks"
 	"snowlink/storage/eventstore"
 	"snowlink/storage/eventstore/postgres"
 	"snowlink/storage/eventstore/sqlite"
@@ -43,17 +46,26 @@ type eventStore interface {
 	Close() error
 }
 
+// clickStore is what the roles ask of the click store, each its own part.
+type clickStore interface {
+	api.ClickReader
+	ingest.Store
+	Verify(ctx context.Context) (clicks.Report, error)
+	Ping(ctx context.Context) error
+	Close() error
+}
+
 // stores are the stores that the roles of this process need: the others are nil.
 type stores struct {
 	folder *folder
 	events eventStore
-	clicks *clickstore.Store
+	clicks clickStore
 	spool  *spool.Spool
 }
 
 // openStores takes the data folder and opens what belongs to this process alone. What was opened before an
 // error is closed.
-func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
+func openStores(ctx context.Context, cfg config.Config, log *slog.Logger) (s *stores, err error) {
 	s = &stores{}
 	defer func() {
 		if err != nil {
@@ -64,8 +76,7 @@ func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
 		return s, err
 	}
 	if cfg.Plays(config.API) || cfg.Plays(config.Worker) {
-		s.clicks, err = clickstore.Open(s.folder.join(clicksFile), clickstore.Options{MemoryLimit: cfg.ClickMemory, Threads: cfg.ClickThreads})
-		if err != nil {
+		if err := s.openClicks(ctx, cfg); err != nil {
 			return s, fmt.Errorf("open the click store: %w", err)
 		}
 	}
@@ -73,6 +84,22 @@ func openStores(cfg config.Config, log *slog.Logger) (s *stores, err error) {
 		return s, s.openSpool(cfg, log)
 	}
 	return s, nil
+}
+
+// openClicks opens the click store. A ClickHouse that does not answer is waited for by those who ask it.
+func (s *stores) openClicks(ctx context.Context, cfg config.Config) error {
+	if cfg.ClickHouse() {
+		clicks, err := clickhouse.Open(ctx, cfg.ClickStore, clickhouse.Options{Threads: cfg.ClickThreads})
+		if err == nil {
+			s.clicks = clicks
+		}
+		return err
+	}
+	clicks, err := clickstore.Open(s.folder.join(clicksFile), clickstore.Options{MemoryLimit: cfg.ClickMemory, Threads: cfg.ClickThreads})
+	if err == nil {
+		s.clicks = clicks
+	}
+	return err
 }
 
 // openEvents opens the event store. The error is Unavailable if it is one of several processes and does
