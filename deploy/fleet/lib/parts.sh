@@ -2,6 +2,7 @@
 # The parts of a fleet, by name:
 #
 #	postgres                 the event store
+#	clickhouse               the click store, unless it is a file
 #	redis-SHARD-N            the Redis instances of a shard; the first is its primary until Sentinel says otherwise
 #	sentinel-N               three, if shards are replicated
 #	rear-N | api-N, worker-N snowlink behind the edges
@@ -16,6 +17,7 @@ become=() # what runs a command as the user postgres, if this is root
 parts() {
 	local shard
 	[ "$event_store" = sqlite ] || echo postgres
+	[ "$click_store" = duckdb ] || echo clickhouse
 	for shard in $shards $spares; do
 		numbered "redis-$shard" $((replicas + 1))
 	done
@@ -68,6 +70,7 @@ prepare() {
 	mkdir -p "$dir/data/$1"
 	case $1 in
 	redis-* | sentinel-*) [ -e "$conf" ] || configure "$1" >"$conf" ;;
+	clickhouse) [ -e "$conf" ] || { filled "$here/clickhouse.xml" clickhouse >"$conf" && cp "$here/clickhouse-users.xml" "$dir/conf/"; } ;;
 	postgres) [ -e "$dir/data/postgres/PG_VERSION" ] || make_postgres ;;
 	esac
 }
@@ -113,6 +116,7 @@ begin() {
 	case $name in
 	redis-*) launch "$name" redis-server "$conf" ;;
 	sentinel-*) launch "$name" redis-server "$conf" --sentinel ;;
+	clickhouse) launch clickhouse clickhouse-server --config-file="$conf" ;;
 	postgres) launch postgres "${become[@]}" "$postgres/postgres" -D "$dir/data/postgres" ;;
 	*) begin_snowlink "$name" ;;
 	esac
@@ -136,6 +140,7 @@ begin_snowlink() {
 		SNOWLINK_REDIS=$(members "$shards")
 		if [ "$layout" != one ]; then
 			export SNOWLINK_CLUSTER_SECRET_FILE=$dir/secret/cluster-secret
+			[[ $role == edge || $click_store == duckdb ]] || export SNOWLINK_CLICK_STORE="clickhouse://$host:$(port_of clickhouse)/default"
 			[[ $role == edge || $event_store == sqlite ]] || export SNOWLINK_EVENT_STORE="postgres://snowlink@$host:$(port_of postgres)/postgres?sslmode=disable"
 		fi
 		launch "$name" "$binary" serve "${flags[@]}" "${extra[@]}"
@@ -173,6 +178,7 @@ joined() {
 ready() {
 	case $1 in
 	redis-* | sentinel-*) [ "$(ask "$1" ping 2>/dev/null)" = PONG ] ;;
+	clickhouse) [[ $(http "$(port_of clickhouse)" /ping) == *" 200 "* ]] ;;
 	postgres) "$postgres/pg_isready" -q -h "$host" -p "$(port_of postgres)" -U snowlink 2>/dev/null ;;
 	*) [[ $(http "$(port_of "$1.admin")" /readyz) == *" 200 "* ]] ;;
 	esac
