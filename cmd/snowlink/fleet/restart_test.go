@@ -13,25 +13,23 @@ import (
 )
 
 // TestRollingRestart restarts every process of snowlink, one after the other, behind a balancer and under clients
-// that keep their connections. No request may fail, none is sent twice. There is one process behind the edges, for the
-// click store belongs to one: while that one restarts, and then alone, creates may be refused.
+// that keep their connections. No request may fail, and none is sent twice.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t)
+	f := newFleet(t, "--layout", "apart", "--rears", "2", "--workers", "2")
 	f.seed(seedLinks)
 	b := &door{}
 	defer b.open(f)()
 	f.crowd.edges = []*lines{{address: f.edges[0], key: f.key, dial: b.dial}}
-	f.run("the edges", func(t *testing.T) {
-		visits, creates := f.restartUnderLoad("edge-1", "edge-2")
-		allRight(t, "redirects", visits)
-		allRight(t, "creates", creates)
-	})
-	f.run("the process behind", func(t *testing.T) {
-		visits, creates := f.restartUnderLoad("rear-1")
-		allRight(t, "redirects", visits)
-		allRight(t, "creates that were not refused", creates.but(refused))
-	})
+	for name, parts := range map[string][]string{
+		"the edges": {"edge-1", "edge-2"}, "the apis": {"api-1", "api-2"}, "the workers": {"worker-1", "worker-2"},
+	} {
+		f.run(name, func(t *testing.T) {
+			visits, creates := f.restartUnderLoad(parts...)
+			allRight(t, "redirects", visits)
+			allRight(t, "creates", creates)
+		})
+	}
 }
 
 // restartUnderLoad restarts processes while the crowd goes on, and returns what that has met.
@@ -59,16 +57,6 @@ func allRight(t *testing.T, name string, done acts) {
 	for _, k := range []kind{refused, lost, astray, broken} {
 		t.Logf("%v: %s", k, done.notes(k, 5))
 	}
-}
-
-// but returns the acts of all other kinds.
-func (a acts) but(k kind) (others acts) {
-	for _, one := range a {
-		if one.kind != k {
-			others = append(others, one)
-		}
-	}
-	return others
 }
 
 // A door balances connections as balancers in front of a site do: it asks each edge each 200 ms whether it is ready, and
