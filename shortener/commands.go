@@ -85,6 +85,7 @@ type Service struct {
 
 	repairing chan struct{} // holds one for each repair under way
 	repairs   sync.WaitGroup
+	behind    occasional // links whose view is not up to date
 }
 
 // maxRepairs bounds the repairs of the view under way. One more is left to the next who finds the link
@@ -323,7 +324,10 @@ func (s *Service) write(ctx context.Context, l Link, put func(View, context.Cont
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), viewTimeout)
 	defer cancel()
 	if err := put(s.view, ctx, l.Record()); err != nil {
-		s.logger.WarnContext(ctx, "view not updated", "ref", l.Ref.String(), "version", l.Version, "error", err)
+		// A shard that takes no writes fails for every link: one of them a second tells why.
+		if untold, ok := s.behind.tell(s.now()); ok {
+			s.logger.WarnContext(ctx, "view not updated", "ref", l.Ref.String(), "version", l.Version, "error", err, "others", untold)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -48,6 +49,10 @@ func (s ShardStatus) BytesPerLink() float64 {
 	return float64(s.Bytes) / float64(s.Links)
 }
 
+// statusPatience is for an answer to an operator, who would rather wait than not know. A shard that is busy
+// with a move answers late.
+const statusPatience = 2 * time.Second
+
 // Status asks every shard, whatever its breaker says, and returns an entry for each in their order.
 func (s *Shards) Status(ctx context.Context) []ShardStatus {
 	v := s.view.Load()
@@ -58,7 +63,7 @@ func (s *Shards) Status(ctx context.Context) []ShardStatus {
 		at[m] = &all[i]
 	}
 	v.countSlots(at)
-	errs := s.onEach(ctx, v, s.opts.WriteTimeout, func(ctx context.Context, i int, in *instance) error { return s.ask(ctx, in, &all[i]) })
+	errs := s.onEach(ctx, v, statusPatience, func(ctx context.Context, i int, in *instance) error { return s.ask(ctx, in, &all[i]) })
 	for i, err := range errs {
 		all[i].Err = err
 	}
