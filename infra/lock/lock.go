@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -48,15 +49,28 @@ var (
 	releaseScript = redis.NewScript(releaseLua)
 )
 
-func fenceKey(name string) string            { return name + ":fence" }
-func slotKey(prefix string, slot int) string { return prefix + ":" + strconv.Itoa(slot) }
+func fenceKey(name string) string { return name + ":fence" }
+
+// SlotName returns the name of a slot, by which Acquire and Held know it.
+func SlotName(prefix string, slot int) string { return prefix + ":" + strconv.Itoa(slot) }
+
 func value(token string, fence int64) string { return token + ":" + strconv.FormatInt(fence, 10) }
 
 // Acquire leases name for ttl, at least a millisecond. The error is ErrHeld, or that of Redis; after the
 // latter the name may be taken until ttl has passed. The lease has to be kept alive by Lease.Run, or
-// finished with within ttl, and is given back by Lease.Release.
-func Acquire(ctx context.Context, client redis.Scripter, name string, ttl time.Duration) (*Lease, error) {
-	lease, _, err := acquire(ctx, client, []string{name}, fenceKey(name), ttl)
+// finished with within ttl, and is given back by Lease.Release. The holder is for people: Held tells it.
+func Acquire(ctx context.Context, client redis.Scripter, name, holder string, ttl time.Duration) (*Lease, error) {
+	return acquireAs(ctx, client, name, newToken(holder), ttl)
+}
+
+// AcquireAgain is Acquire for a holder of whom there is never more than one at a time, for a reason that the
+// caller knows: what it held before it died it has again at once.
+func AcquireAgain(ctx context.Context, client redis.Scripter, name, holder string, ttl time.Duration) (*Lease, error) {
+	return acquireAs(ctx, client, name, tokenOf(holder), ttl)
+}
+
+func acquireAs(ctx context.Context, client redis.Scripter, name, token string, ttl time.Duration) (*Lease, error) {
+	lease, _, err := acquire(ctx, client, []string{name}, fenceKey(name), token, ttl)
 	if err != nil {
 		return nil, fmt.Errorf("acquire %s: %w", name, err)
 	}
@@ -66,7 +80,7 @@ func Acquire(ctx context.Context, client redis.Scripter, name string, ttl time.D
 // AcquireSlot leases one of n slots, numbered from 0: the wanted one if it is free, else the lowest free
 // one. It is like Acquire otherwise. A slot that was released is free at once, one whose holder died when
 // its ttl has passed.
-func AcquireSlot(ctx context.Context, client redis.Scripter, prefix string, n, wanted int, ttl time.Duration) (*Lease, int, error) {
+func AcquireSlot(ctx context.Context, client redis.Scripter, prefix, holder string, n, wanted int, ttl time.Duration) (*Lease, int, error) {
 	slots := make([]int, 0, n)
 	if wanted >= 0 && wanted < n {
 		slots = append(slots, wanted)
@@ -78,9 +92,9 @@ func AcquireSlot(ctx context.Context, client redis.Scripter, prefix string, n, w
 	}
 	keys := make([]string, n)
 	for i, slot := range slots {
-		keys[i] = slotKey(prefix, slot)
+		keys[i] = SlotName(prefix, slot)
 	}
-	lease, place, err := acquire(ctx, client, keys, fenceKey(prefix), ttl)
+	lease, place, err := acquire(ctx, client, keys, fenceKey(prefix), newToken(holder), ttl)
 	if err != nil {
 		return nil, 0, fmt.Errorf("acquire one of %d slots %s: %w", n, prefix, err)
 	}
@@ -88,11 +102,10 @@ func AcquireSlot(ctx context.Context, client redis.Scripter, prefix string, n, w
 }
 
 // acquire leases the first key that is free, and returns its place.
-func acquire(ctx context.Context, client redis.Scripter, keys []string, fence string, ttl time.Duration) (*Lease, int, error) {
+func acquire(ctx context.Context, client redis.Scripter, keys []string, fence, token string, ttl time.Duration) (*Lease, int, error) {
 	if ttl < time.Millisecond {
 		return nil, 0, fmt.Errorf("lock: time to live %v, want at least 1ms", ttl)
 	}
-	token := newToken()
 	asked := time.Now()
 	all := append(keys[:len(keys):len(keys)], fence)
 	reply, err := acquireScript.Run(ctx, client, all, token, ttl.Milliseconds()).Int64Slice()
@@ -109,8 +122,12 @@ func acquire(ctx context.Context, client redis.Scripter, keys []string, fence st
 	return newLease(client, keys[place], value(token, reply[1]), reply[1], ttl, asked), place, nil
 }
 
-func newToken() string {
+// newToken returns a token that nobody else has, which begins with the holder.
+func newToken(holder string) string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
+	return tokenOf(holder) + "~" + hex.EncodeToString(b[:])
 }
+
+// tokenOf returns holder as far as a token may hold it.
+func tokenOf(holder string) string { return strings.NewReplacer(":", "_", "~", "_").Replace(holder) }

@@ -21,16 +21,18 @@ type server struct {
 // suite is what every Redis has to do.
 func suite(t *testing.T, start func(*testing.T) server) {
 	for name, test := range map[string]func(*testing.T, server){
-		"one holder at a time":                       testOneHolder,
-		"fencing numbers rise":                       testFenceRises,
-		"a forgotten Redis does not lower the fence": testFenceOverEmptied,
-		"a lost lease leaves the next holder alone":  testLoserHarmsNobody,
-		"Run tells of a loss":                        testRunTellsOfLoss,
-		"Run keeps the lease":                        testRunKeeps,
-		"a lost reply is made good":                  testAskedTwice,
-		"slots are given once":                       testSlots,
-		"many race for few slots":                    testRaceForSlots,
-		"one in the critical section":                testCriticalSection,
+		"one holder at a time":                        testOneHolder,
+		"who holds what is told":                      testHeld,
+		"a holder who is known to be one has it back": testAgain,
+		"fencing numbers rise":                        testFenceRises,
+		"a forgotten Redis does not lower the fence":  testFenceOverEmptied,
+		"a lost lease leaves the next holder alone":   testLoserHarmsNobody,
+		"Run tells of a loss":                         testRunTellsOfLoss,
+		"Run keeps the lease":                         testRunKeeps,
+		"a lost reply is made good":                   testAskedTwice,
+		"slots are given once":                        testSlots,
+		"many race for few slots":                     testRaceForSlots,
+		"one in the critical section":                 testCriticalSection,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, start(t)) })
 	}
@@ -38,7 +40,7 @@ func suite(t *testing.T, start func(*testing.T) server) {
 
 func acquireName(t *testing.T, s server, name string, ttl time.Duration) *Lease {
 	t.Helper()
-	l, err := Acquire(t.Context(), s.client, name, ttl)
+	l, err := Acquire(t.Context(), s.client, name, "test", ttl)
 	if err != nil {
 		t.Fatalf("Acquire(%s): %v", name, err)
 	}
@@ -48,7 +50,7 @@ func acquireName(t *testing.T, s server, name string, ttl time.Duration) *Lease 
 
 func testOneHolder(t *testing.T, s server) {
 	a := acquireName(t, s, "job", time.Minute)
-	if _, err := Acquire(t.Context(), s.client, "job", time.Minute); !errors.Is(err, ErrHeld) {
+	if _, err := Acquire(t.Context(), s.client, "job", "test", time.Minute); !errors.Is(err, ErrHeld) {
 		t.Fatalf("second Acquire: got %v, want ErrHeld", err)
 	}
 	acquireName(t, s, "other job", time.Minute)
@@ -62,7 +64,7 @@ func testOneHolder(t *testing.T, s server) {
 		t.Fatalf("second Release: got %v, want ErrLost", err)
 	}
 	acquireName(t, s, "job", time.Minute)
-	if _, err := Acquire(t.Context(), s.client, "brief", time.Microsecond); err == nil {
+	if _, err := Acquire(t.Context(), s.client, "brief", "test", time.Microsecond); err == nil {
 		t.Fatal("Acquire for a microsecond: got a lease, want an error")
 	}
 }
@@ -178,20 +180,20 @@ func testAskedTwice(t *testing.T, s server) {
 func testSlots(t *testing.T, s server) {
 	var leases []*Lease
 	for want := range 3 {
-		l, slot, err := AcquireSlot(t.Context(), s.client, "node", 3, 0, time.Second)
+		l, slot, err := AcquireSlot(t.Context(), s.client, "node", "test", 3, 0, time.Second)
 		if err != nil || slot != want {
 			t.Fatalf("AcquireSlot: got slot %d, %v; want %d", slot, err, want)
 		}
 		leases = append(leases, l)
 	}
-	if _, _, err := AcquireSlot(t.Context(), s.client, "node", 3, 0, time.Minute); !errors.Is(err, ErrHeld) {
+	if _, _, err := AcquireSlot(t.Context(), s.client, "node", "test", 3, 0, time.Minute); !errors.Is(err, ErrHeld) {
 		t.Fatalf("AcquireSlot of three held: got %v, want ErrHeld", err)
 	}
-	if _, _, err := AcquireSlot(t.Context(), s.client, "node", 0, 0, time.Minute); !errors.Is(err, ErrHeld) {
+	if _, _, err := AcquireSlot(t.Context(), s.client, "node", "test", 0, 0, time.Minute); !errors.Is(err, ErrHeld) {
 		t.Fatalf("AcquireSlot of none: got %v, want ErrHeld", err)
 	}
 	s.pass(1100 * time.Millisecond)
-	l, slot, err := AcquireSlot(t.Context(), s.client, "node", 3, 0, time.Minute)
+	l, slot, err := AcquireSlot(t.Context(), s.client, "node", "test", 3, 0, time.Minute)
 	if err != nil || slot != 0 {
 		t.Fatalf("AcquireSlot after all ran out: got slot %d, %v; want 0", slot, err)
 	}
@@ -199,7 +201,7 @@ func testSlots(t *testing.T, s server) {
 		t.Fatalf("fence: got %d, want more than %d", l.Fence(), leases[2].Fence())
 	}
 	for _, c := range []struct{ wanted, got int }{{2, 2}, {2, 1}} { // free, and held by now
-		if _, slot, err := AcquireSlot(t.Context(), s.client, "node", 3, c.wanted, time.Minute); err != nil || slot != c.got {
+		if _, slot, err := AcquireSlot(t.Context(), s.client, "node", "test", 3, c.wanted, time.Minute); err != nil || slot != c.got {
 			t.Fatalf("AcquireSlot that wants %d: got slot %d, %v; want %d", c.wanted, slot, err, c.got)
 		}
 	}
@@ -210,7 +212,7 @@ func testRaceForSlots(t *testing.T, s server) {
 	var mu sync.Mutex
 	held := map[int]bool{}
 	race := func() error {
-		l, slot, err := AcquireSlot(t.Context(), s.client, "node", slots, 0, time.Minute)
+		l, slot, err := AcquireSlot(t.Context(), s.client, "node", "test", slots, 0, time.Minute)
 		if errors.Is(err, ErrHeld) {
 			return nil
 		}
@@ -241,7 +243,7 @@ func testRaceForSlots(t *testing.T, s server) {
 	// And when nobody lets go, each slot has one holder and the others none.
 	taken, refused := make(chan int, racers), make(chan struct{}, racers)
 	inParallel(t, racers, func() error {
-		_, slot, err := AcquireSlot(t.Context(), s.client, "fixed", slots, 0, time.Minute)
+		_, slot, err := AcquireSlot(t.Context(), s.client, "fixed", "test", slots, 0, time.Minute)
 		if errors.Is(err, ErrHeld) {
 			refused <- struct{}{}
 			return nil
@@ -263,7 +265,7 @@ func testCriticalSection(t *testing.T, s server) {
 	counter := 0 // the race detector would see two inside
 	inParallel(t, 8, func() error {
 		for done := 0; done < 20; {
-			l, err := Acquire(t.Context(), s.client, "job", time.Minute)
+			l, err := Acquire(t.Context(), s.client, "job", "test", time.Minute)
 			if errors.Is(err, ErrHeld) {
 				continue
 			}

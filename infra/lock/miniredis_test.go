@@ -33,12 +33,12 @@ func TestOnMiniredis(t *testing.T) {
 
 func TestDeadRedisIsAnErrorAndALossWhenTheTimeIsUp(t *testing.T) {
 	m, client := startMiniredis(t)
-	l, err := Acquire(t.Context(), client, "job", 200*time.Millisecond)
+	l, err := Acquire(t.Context(), client, "job", "test", 200*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.Close()
-	if _, err := Acquire(t.Context(), client, "job", time.Minute); err == nil || errors.Is(err, ErrHeld) {
+	if _, err := Acquire(t.Context(), client, "job", "test", time.Minute); err == nil || errors.Is(err, ErrHeld) {
 		t.Fatalf("Acquire on a dead Redis: got %v, want its error", err)
 	}
 	if err := l.Run(t.Context()); !errors.Is(err, ErrLost) {
@@ -54,7 +54,7 @@ func TestDeadRedisIsAnErrorAndALossWhenTheTimeIsUp(t *testing.T) {
 
 func TestALeaseThatIsTakenAwayIsNotLostInSilence(t *testing.T) {
 	m, client := startMiniredis(t)
-	l, err := Acquire(t.Context(), client, "job", 300*time.Millisecond)
+	l, err := Acquire(t.Context(), client, "job", "test", 300*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestTimeRunsFromBeforeTheQuestion(t *testing.T) {
 			time.Sleep(time.Second)
 			return []any{int64(1), int64(7)}, nil
 		}}
-		l, err := Acquire(t.Context(), slow, "job", ttl)
+		l, err := Acquire(t.Context(), slow, "job", "test", ttl)
 		if err != nil || l.Fence() != 7 {
 			t.Fatalf("Acquire: got %+v, %v", l, err)
 		}
@@ -115,7 +115,7 @@ func TestSilentRedisDoesNotHoldUpTheLoss(t *testing.T) {
 			return nil, ctx.Err()
 		}}
 		began := time.Now()
-		l, err := Acquire(t.Context(), client, "job", ttl)
+		l, err := Acquire(t.Context(), client, "job", "test", ttl)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestRenewalIsTriedAgainBeforeTheTimeIsUp(t *testing.T) {
 			}
 			return int64(1), nil
 		}}
-		l, err := Acquire(t.Context(), client, "job", 3*time.Second)
+		l, err := Acquire(t.Context(), client, "job", "test", 3*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestRenewalIsTriedAgainBeforeTheTimeIsUp(t *testing.T) {
 func BenchmarkAcquireRelease(b *testing.B) {
 	_, client := startMiniredis(b)
 	for b.Loop() {
-		l, err := Acquire(b.Context(), client, "job", time.Minute)
+		l, err := Acquire(b.Context(), client, "job", "test", time.Minute)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -25,6 +25,7 @@ type Config struct {
 	Audit  Auditor     // nil: the calls of administration are not routed
 	Salts  Salter      // nil: not routed
 	Shards ShardKeeper // nil: the calls about link shards are not routed
+	Locks  LockLister  // nil: not routed
 
 	Installation string // its name, told to edges
 	// Membership returns the link shards' membership and its epoch, for edges; nil: not routed.
@@ -140,6 +141,7 @@ func New(config Config) *API {
 	a.routeKeys()
 	a.routeAdmin()
 	a.routeShards()
+	a.routeLocks()
 	a.routeInternal()
 	a.routeDocs()
 	return a

@@ -48,7 +48,7 @@ func newRoot(args []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())}
 	})
-	root.AddCommand(serveCommand(args), linkCommand(), keyCommand(), eventsCommand(), clicksCommand(), shardsCommand(), configCommand(args), versionCommand())
+	root.AddCommand(serveCommand(args), linkCommand(), keyCommand(), eventsCommand(), clicksCommand(), shardsCommand(), locksCommand(), configCommand(args), versionCommand())
 	return root
 }
 

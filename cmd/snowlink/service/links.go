@@ -31,10 +31,10 @@ func (s *service) joinLinks(ctx context.Context) error {
 // openCodes makes the generator of codes. That there is no number for it yet is no error.
 func (s *service) openCodes(ctx context.Context, newest int64) error {
 	s.codes = &nodeCodes{
-		client: s.coordination.client, prefix: nodePrefix + s.secrets.id, key: s.secrets.codes, notBefore: newestTime(newest), log: s.host.Logger,
+		client: s.coordination.client, prefix: nodePrefix + s.secrets.id, holder: s.identity, fixed: s.cfg.NodeID, key: s.secrets.codes, notBefore: newestTime(newest), log: s.host.Logger,
 	}
 	if s.cfg.NodeID >= 0 {
-		return s.codes.fix(s.cfg.NodeID)
+		return s.codes.fix(ctx)
 	}
 	if _, err := s.codes.lease(ctx); err != nil {
 		s.host.Logger.Warn("no links can be made until a node number is leased", "error", err)

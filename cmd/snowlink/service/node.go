@@ -35,6 +35,8 @@ const (
 type nodeCodes struct {
 	client    redis.Scripter
 	prefix    string // of the slots
+	holder    string // this process
+	fixed     int    // the number that is configured; -1: any
 	key       []byte
 	notBefore time.Time
 	current   atomic.Pointer[leasedCodes]
@@ -45,7 +47,7 @@ type nodeCodes struct {
 type leasedCodes struct {
 	*shortener.Codes
 	node  int
-	lease *lock.Lease // nil: the number is configured
+	lease *lock.Lease // nil: the number is configured, and nobody could be asked whether it is somebody else's
 
 	refused atomic.Bool               // all numbers are held by others
 	asked   atomic.Pointer[time.Time] // when a number was last asked for in vain, with no answer
@@ -81,14 +83,41 @@ func (n *nodeCodes) Next() (id, code string, err error) {
 	return codes.Next()
 }
 
-// fix makes the generator for a number that is configured. Whoever configured it answers for it.
-func (n *nodeCodes) fix(node int) error {
-	codes, err := shortener.NewCodes(node, n.key, n.notBefore)
-	if err != nil {
-		return err
+// fix takes the number that is configured. It is an error if another process has it. That nobody can be asked
+// is none: whoever configured it answers for it then.
+func (n *nodeCodes) fix(ctx context.Context) error {
+	_, err := n.lease(ctx)
+	if errors.Is(err, lock.ErrHeld) {
+		return fmt.Errorf("--node-id %d is that of %s: give each process a number of its own, or none", n.fixed, n.whoHolds(ctx))
 	}
-	n.current.Store(&leasedCodes{Codes: codes, node: node})
-	return nil
+	if err == nil {
+		return nil
+	}
+	n.log.Warn("nobody can be asked whether the configured node number is somebody else's", "node", n.fixed, "error", err)
+	codes, err := shortener.NewCodes(n.fixed, n.key, n.notBefore)
+	if err == nil {
+		n.current.Store(&leasedCodes{Codes: codes, node: n.fixed})
+	}
+	return err
+}
+
+func (n *nodeCodes) whoHolds(ctx context.Context) string {
+	if client, ok := n.client.(redis.Cmdable); ok {
+		if held, err := lock.Held(ctx, client, lock.SlotName(n.prefix, n.fixed)); err == nil && len(held) > 0 {
+			return "process " + held[0].Holder
+		}
+	}
+	return "another process"
+}
+
+// acquire takes a number: the configured one, or the wanted one if it is free.
+func (n *nodeCodes) acquire(ctx context.Context, wanted int) (*lock.Lease, int, error) {
+	if n.fixed < 0 {
+		return lock.AcquireSlot(ctx, n.client, n.prefix, n.holder, shortener.MaxNode+1, wanted, nodeTTL)
+	}
+	// A process that was killed has its number again at once: its data folder is locked, so there is no other.
+	held, err := lock.AcquireAgain(ctx, n.client, lock.SlotName(n.prefix, n.fixed), n.holder, nodeTTL)
+	return held, n.fixed, err
 }
 
 // lease takes a number and makes the generator for it, or goes on with the one there is for that number.
@@ -99,7 +128,7 @@ func (n *nodeCodes) lease(ctx context.Context) (*leasedCodes, error) {
 	if last != nil {
 		wanted = last.node
 	}
-	held, node, err := lock.AcquireSlot(attempt, n.client, n.prefix, shortener.MaxNode+1, wanted, nodeTTL)
+	held, node, err := n.acquire(attempt, wanted)
 	if err != nil {
 		return nil, fmt.Errorf("lease a node number: %w", err)
 	}

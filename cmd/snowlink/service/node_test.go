@@ -91,7 +91,7 @@ func keepNumber(t *testing.T, test func(store *numbers, codes *nodeCodes)) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newNumbers()
 		time.Sleep(time.Until(today)) // ids are not older than the product
-		codes := &nodeCodes{client: store, prefix: nodePrefix + "x", key: make([]byte, 32), log: slog.New(slog.DiscardHandler)}
+		codes := &nodeCodes{fixed: -1, client: store, prefix: nodePrefix + "x", key: make([]byte, 32), log: slog.New(slog.DiscardHandler)}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- codes.run(ctx) }()
@@ -173,7 +173,7 @@ func TestWhoSleptAsksBeforeTheNumberIsUsed(t *testing.T) {
 	store := newNumbers()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(today))
-		codes := &nodeCodes{client: store, prefix: nodePrefix + "x", key: make([]byte, 32), log: slog.New(slog.DiscardHandler)}
+		codes := &nodeCodes{fixed: -1, client: store, prefix: nodePrefix + "x", key: make([]byte, 32), log: slog.New(slog.DiscardHandler)}
 		if _, err := codes.lease(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,7 @@ func (s *service) joinAPI(context.Context) error {
 		Links: s.links, List: s.stores.events, Clicks: s.stores.clicks, Keys: s.stores.events, Salts: s.stores.events,
 		Audit: apiAudit{auditor{events: s.stores.events, clicks: s.stores.clicks}}, Pending: s.pendingClicks,
 		BaseURL: s.base, DefaultDomain: s.defaultDomain(), CursorKey: s.secrets.cursors, ClusterSecret: s.clusterSecret(),
-		Installation: s.secrets.id, Membership: s.membershipBody(), Shards: s.shardKeeper(),
+		Installation: s.secrets.id, Membership: s.membershipBody(), Shards: s.shardKeeper(), Locks: lockList{s.coordination.client, s.installation},
 		Limits: api.Limits{
 			KeyRate: rateOf(s.cfg.LimitKey), KeyBurst: burstOf(s.cfg.LimitKey),
 			WrongKeyRate: rateOf(s.cfg.LimitWrongKeys), WrongKeyBurst: burstOf(s.cfg.LimitWrongKeys),
@@ -122,9 +122,7 @@ func (s *service) runEdge() {
 // runAPI serves first and registers then: who is found is there.
 func (s *service) runAPI(ln listeners) {
 	b := s.background
-	if s.cfg.NodeID < 0 {
-		b.start("node lease", s.codes.run)
-	}
+	b.start("node lease", s.codes.run)
 	if s.memory != nil {
 		b.start("api", serve(s.api, s.memory))
 	}

@@ -15,6 +15,9 @@ func (s *service) joinWorker(ctx context.Context) error {
 	return s.processes.checkAlone(ctx)
 }
 
+// shardWork is the singleton that keeps the link shards of an installation.
+const shardWork = "shards:"
+
 // runShardWork starts what keeps the link shards as the event store says: one process of an installation
 // does it at a time.
 func (s *service) runShardWork() {
@@ -34,7 +37,7 @@ func (s *service) runShardWork() {
 	})
 	verifier := linkshards.NewVerifier(s.shards.links, s.stores.events, 0, s.host.Logger)
 	s.background.start("link shards", singleton{
-		name: "shards:" + s.installation, client: s.coordination.client, log: s.host.Logger,
+		name: shardWork + s.installation, holder: s.identity, client: s.coordination.client, log: s.host.Logger,
 		work: []func(context.Context) error{projector.Run, verifier.Run, mover.Run},
 	}.run)
 }

@@ -14,10 +14,14 @@ import (
 // singletonTTL is after how long another process takes a singleton over from one that died.
 const singletonTTL = 6 * time.Second
 
+// lockPrefix is that of singletons' names in the coordination store.
+const lockPrefix = "lock:"
+
 // singleton is work that one process of an installation does at a time: whoever holds the lock of its
 // name.
 type singleton struct {
 	name   string
+	holder string // this process
 	client *redis.Client
 	log    *slog.Logger
 	work   []func(ctx context.Context) error // done together
@@ -27,7 +31,7 @@ type singleton struct {
 // answer nobody can hold the lock, and nobody works: what singletons do can wait.
 func (s singleton) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		lease, err := lock.Acquire(ctx, s.client, "lock:"+s.name, singletonTTL)
+		lease, err := lock.Acquire(ctx, s.client, lockPrefix+s.name, s.holder, singletonTTL)
 		if err == nil {
 			err = s.hold(ctx, lease)
 		}
