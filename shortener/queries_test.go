@@ -141,7 +141,7 @@ func TestAViewThatIsDownFailsNothing(t *testing.T) {
 	if _, err := f.Resolve(t.Context(), l.Ref); err != nil {
 		t.Errorf("Resolve: %v", err)
 	}
-	f.Close() // waits for the repair
+	f.Close()                                                            // waits for the repair
 	if got := strings.Count(f.out.String(), "shard is down"); got != 1 { // a second
 		t.Errorf("logged %d times, want once: %s", got, f.out)
 	}
