@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,20 +17,7 @@ import (
 // answered is counted once.
 func TestEveryRoleInProcessesOfItsOwn(t *testing.T) {
 	in := newInstallation(t)
-	shared := []string{"--event-store=" + postgrestest.Start(t).Schema(t), "--click-store=" + clickhousetest.Start(t).NewDatabase(t)}
-	var edges, apis, workers []*service
-	for range 2 {
-		edges = append(edges, in.edge())
-		apis = append(apis, newService(t, append(append([]string{"--role=api", "--api-listen=" + freeAddress(t)}, in.shared...), shared...)...))
-		workers = append(workers, newService(t, append(append([]string{"--role=worker"}, in.shared...), shared...)...))
-	}
-	all := append(append(append([]*service{}, apis...), workers...), edges...)
-	for _, s := range all {
-		s.launch()
-	}
-	for _, s := range all {
-		s.eventually("ready", 60*time.Second, s.ready)
-	}
+	edges, apis, workers := in.apart(2)
 	edges[0].mustCreate("x", "https://example.com/")
 
 	var answered atomic.Int64
@@ -65,7 +53,43 @@ func TestEveryRoleInProcessesOfItsOwn(t *testing.T) {
 		}
 		return nil
 	})
-	for _, s := range all {
+	in.stop()
+}
+
+// TestJourneysThroughAFleet does on a fleet what is done on one process.
+func TestJourneysThroughAFleet(t *testing.T) {
+	in := newInstallation(t)
+	edges, _, _ := in.apart(1)
+	journeyOfANewcomer(t, edges[0], "http://sho.rt", 20*time.Second)
+	journeyOfALink(t, edges[0])
+	edges[0].checkRunning()
+	in.stop()
+}
+
+// apart starts so many processes of each role, on PostgreSQL and ClickHouse.
+func (in *installation) apart(n int) (edges, apis, workers []*service) {
+	in.t.Helper()
+	shared := slices.Concat(in.shared, []string{
+		"--event-store=" + postgrestest.Start(in.t).Schema(in.t), "--click-store=" + clickhousetest.Start(in.t).NewDatabase(in.t),
+	})
+	for range n {
+		edges = append(edges, in.edge())
+		apis = append(apis, newService(in.t, append([]string{"--role=api", "--api-listen=" + freeAddress(in.t)}, shared...)...))
+		workers = append(workers, newService(in.t, append([]string{"--role=worker"}, shared...)...))
+	}
+	in.rears = slices.Concat(apis, workers)
+	for _, s := range slices.Concat(in.rears, in.edges) {
+		s.launch()
+	}
+	for _, s := range slices.Concat(in.rears, in.edges) {
+		s.eventually("ready", 60*time.Second, s.ready)
+	}
+	return edges, apis, workers
+}
+
+// stop stops every process.
+func (in *installation) stop() {
+	for _, s := range slices.Concat(in.edges, in.rears) {
 		s.stop()
 	}
 }

@@ -79,15 +79,24 @@ func (s *service) wantClicks(code string, limit time.Duration, want summary) {
 }
 
 func TestJourneyOfANewcomer(t *testing.T) {
-	const target = "https://example.com/a?b=c"
 	s := newService(t)
 	s.start()
+	journeyOfANewcomer(t, s, "http://"+s.public, 2*time.Second*raceFactor)
+	s.checkAudits()
+}
+
+// journeyOfANewcomer makes a first link by way of s, follows it, counts it, and does so again after a restart. base is
+// what short URLs begin with, and soon how long a click may take to be counted.
+func journeyOfANewcomer(t *testing.T, s *service, base string, soon time.Duration) {
+	t.Helper()
+	const target = "https://example.com/a?b=c"
 	out, errs, code := s.command("link", "create", target)
 	short := strings.TrimSpace(out)
-	if code != 0 || strings.Count(out, "\n") != 1 || !strings.HasPrefix(short, "http://"+s.public+"/") {
+	if code != 0 || strings.Count(out, "\n") != 1 || !strings.HasPrefix(short, base+"/") {
 		t.Fatalf("link create: exit %d, printed %q and %q, want one short URL", code, out, errs)
 	}
 	name := short[strings.LastIndexByte(short, '/')+1:]
+	short = "http://" + s.public + "/" + name
 	if len(name) != 8 {
 		t.Errorf("generated code %q, want 8 characters", name)
 	}
@@ -97,28 +106,22 @@ func TestJourneyOfANewcomer(t *testing.T) {
 		}
 	}
 	want := summary{Humans: 1, Bots: 1} // a HEAD is counted as a bot
-	s.wantClicks(name, 2*time.Second*raceFactor, want)
+	s.wantClicks(name, soon, want)
 
 	s.stop()
 	s.start()
-	s.wantClicks(name, 2*time.Second*raceFactor, want)
+	s.wantClicks(name, soon, want)
 	if resp := visit(t, http.MethodGet, short); resp.Header.Get("Location") != target {
 		t.Errorf("after a restart: got %s to %q, want %q", resp.Status, resp.Header.Get("Location"), target)
 	}
-	s.wantClicks(name, 2*time.Second*raceFactor, summary{Humans: 2, Bots: 1})
-	s.checkAudits()
+	s.wantClicks(name, soon, summary{Humans: 2, Bots: 1})
 }
 
 // checkAudits runs the verbs that check what is stored: on the running service, and on its folder once
 // it has stopped.
 func (s *service) checkAudits() {
 	s.t.Helper()
-	audits := [][]string{{"events", "verify"}, {"events", "replay"}, {"clicks", "verify"}}
-	for _, verb := range audits {
-		if out, errs, code := s.command(verb...); code != 0 {
-			s.t.Errorf("%v of the running service: exit %d\n%s%s", verb, code, out, errs)
-		}
-	}
+	s.checkRunning()
 	s.stop()
 	for _, verb := range audits {
 		if out, errs, code := s.command(append(verb, "--data-dir="+s.dir)...); code != 0 {
@@ -127,9 +130,28 @@ func (s *service) checkAudits() {
 	}
 }
 
+// audits are the verbs that check what is stored.
+var audits = [][]string{{"events", "verify"}, {"events", "replay"}, {"clicks", "verify"}}
+
+// checkRunning runs them on the running service.
+func (s *service) checkRunning() {
+	s.t.Helper()
+	for _, verb := range audits {
+		if out, errs, code := s.command(verb...); code != 0 {
+			s.t.Errorf("%v of the running service: exit %d\n%s%s", verb, code, out, errs)
+		}
+	}
+}
+
 func TestJourneyOfALink(t *testing.T) {
 	s := newService(t)
 	s.start()
+	journeyOfALink(t, s)
+}
+
+// journeyOfALink makes, changes, deletes and restores a link by way of s.
+func journeyOfALink(t *testing.T, s *service) {
+	t.Helper()
 	do := func(want int, args ...string) string {
 		t.Helper()
 		out, errs, code := s.command(args...)
