@@ -280,15 +280,36 @@ func TestResponsesOfEachKind(t *testing.T) {
 
 func TestAStreamArrivesAsItIsWritten(t *testing.T) {
 	next := make(chan string)
-	w := start(t, func(c *Config) { c.Timeout = 50 * time.Millisecond }, map[string]http.HandlerFunc{
-		"a": func(rw http.ResponseWriter, r *http.Request) {
-			rw.Header().Set("Content-Type", "text/event-stream")
-			for s := range next {
-				_, _ = io.WriteString(rw, s)
-				rw.(http.Flusher).Flush()
-			}
-		},
-	})
+	streamsOf(t, start(t, brief, events(next)), next)
+}
+
+func TestAStreamFlowsThroughTwoGateways(t *testing.T) {
+	next := make(chan string)
+	inner := start(t, brief, events(next))
+	outer := start(t, func(c *Config) {
+		brief(c)
+		c.Dial = func(context.Context, string) (net.Conn, error) { return inner.front.Dial() }
+	}, map[string]http.HandlerFunc{"gateway": nil})
+	streamsOf(t, outer, next)
+}
+
+// brief is a gateway of little patience with what is no stream.
+func brief(c *Config) { c.Timeout = 50 * time.Millisecond }
+
+// events is an instance that sends what comes.
+func events(next <-chan string) map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{"a": func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "text/event-stream")
+		for s := range next {
+			_, _ = io.WriteString(rw, s)
+			rw.(http.Flusher).Flush()
+		}
+	}}
+}
+
+// streamsOf follows a stream by way of w, and ends it.
+func streamsOf(t *testing.T, w *world, next chan<- string) {
+	t.Helper()
 	c := w.connect()
 	_, _ = io.WriteString(c, "GET /api/v1/clicks/stream HTTP/1.1\r\nHost: x\r\n\r\n")
 	go func() { next <- "data: 0\n\n" }()
