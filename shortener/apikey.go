@@ -34,6 +34,10 @@ type APIKey struct {
 	CreatedBy string    // id of the key that made it, "" for the first
 	ExpiresAt time.Time // zero: never
 	RevokedAt time.Time // zero: in force
+
+	// How often the key may be used; zero: as often as every key of the installation.
+	Rate  float64 // calls a second in the long run
+	Burst int     // calls at once
 }
 
 // Live reports whether the key is in force at now.

@@ -60,14 +60,14 @@ func ScanEvent(row Row) (shortener.Event, error) {
 	return e, nil
 }
 
-// ScanKey reads id, name, role, hash, hint, created_at, created_by, expires_at, revoked_at.
+// ScanKey reads id, name, role, hash, hint, created_at, created_by, expires_at, revoked_at, rate, burst.
 func ScanKey(row Row) (shortener.APIKey, error) {
 	var (
 		k                         shortener.APIKey
 		hash                      []byte
 		created, expires, revoked int64
 	)
-	err := row.Scan(&k.ID, &k.Name, &k.Role, &hash, &k.Hint, &created, &k.CreatedBy, &expires, &revoked)
+	err := row.Scan(&k.ID, &k.Name, &k.Role, &hash, &k.Hint, &created, &k.CreatedBy, &expires, &revoked, &k.Rate, &k.Burst)
 	if err != nil {
 		return shortener.APIKey{}, err
 	}
@@ -83,6 +83,7 @@ func ScanKey(row Row) (shortener.APIKey, error) {
 func KeyColumns(k shortener.APIKey) []any {
 	return []any{
 		k.ID, k.Name, string(k.Role), k.Hash[:], k.Hint, Millis(k.CreatedAt), k.CreatedBy, Millis(k.ExpiresAt), Millis(k.RevokedAt),
+		k.Rate, k.Burst,
 	}
 }
 

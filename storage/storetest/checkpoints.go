@@ -89,7 +89,7 @@ func secrets(t *testing.T, logs EventLogs) {
 func apiKeys(t *testing.T, logs EventLogs) {
 	log := logs.fresh(t)
 	ctx := t.Context()
-	key := shortener.APIKey{ID: "key_1", Name: "one", Role: shortener.RoleEditor, Hash: [32]byte{1}, Hint: "abcd", CreatedAt: start, CreatedBy: "key_0", ExpiresAt: start.Add(time.Hour)}
+	key := shortener.APIKey{ID: "key_1", Name: "one", Role: shortener.RoleEditor, Hash: [32]byte{1}, Hint: "abcd", CreatedAt: start, CreatedBy: "key_0", ExpiresAt: start.Add(time.Hour), Rate: 0.5, Burst: 7}
 	if err := log.CreateKey(ctx, key); err != nil {
 		t.Fatalf("create: %v", err)
 	}

@@ -252,3 +252,23 @@ func TestAnswersAreNotKeptNorSniffed(t *testing.T) {
 		w.call(http.MethodGet, path, reader, "").header("X-Content-Type-Options", "nosniff").header("Cache-Control", "no-store")
 	}
 }
+
+func TestAKeyMayHaveALimitOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	made := decode[api.NewKey](w.call("POST", "/api/v1/keys", owner, `{"name":"slow","role":"reader","limit":{"rate":0.5,"burst":2}}`).status(201))
+	if made.Limit == nil || *made.Limit != (api.KeyLimit{Rate: 0.5, Burst: 2}) {
+		t.Fatalf("limit is %+v", made.Limit)
+	}
+	for range 2 {
+		w.call("GET", "/api/v1/me", made.Secret, "").status(200)
+	}
+	w.call("GET", "/api/v1/me", made.Secret, "").header("Retry-After", "2").problem(429, "limited")
+	w.get("/api/v1/me").status(200) // others are not concerned
+	w.pass(2 * time.Second)
+	if me := decode[api.Key](w.call("GET", "/api/v1/me", made.Secret, "").header("RateLimit-Policy", `"key";q=2;w=4`).status(200)); me.Limit == nil {
+		t.Error("the limit is not told")
+	}
+	for _, limit := range []string{`{"rate":0,"burst":1}`, `{"rate":1}`, `{"rate":1,"burst":0}`, `{"rate":-1,"burst":1}`, `"fast"`} {
+		w.call("POST", "/api/v1/keys", owner, `{"name":"x","role":"reader","limit":`+limit+`}`).problem(422, "invalid-value")
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -13,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"snowlink/infra/ratelimit"
 	"snowlink/shortener"
 )
 
@@ -38,8 +40,9 @@ type Config struct {
 	CursorKey     []byte // signs cursors; nil: one of this process, whose cursors end with it
 	ClusterSecret string // what the other roles show; "": nobody is let to the internal routes
 	Limits        Limits
-	Calls         Limiter // of keys, by their ids; nil: Limits, in this process
-	WrongKeys     Limiter // by the address that shows them; nil: Limits, in this process
+	Calls         Limiter                       // of keys, by their ids; nil: Limits, in this process
+	OwnCalls      func(ratelimit.Limit) Limiter // of keys with a limit of their own, one limiter a limit; nil: in this process
+	WrongKeys     Limiter                       // by the address that shows them; nil: Limits, in this process
 
 	Now     func() time.Time      // nil: time.Now
 	Logger  *slog.Logger          // nil: slog.Default
@@ -82,6 +85,9 @@ type API struct {
 	keys    *keyring
 	cursors cursors
 	feed    *feed
+
+	ownLimits sync.Map // limiters of keys with a limit of their own, by ratelimit.Limit
+
 	metrics *metrics
 	log     *slog.Logger
 	now     func() time.Time

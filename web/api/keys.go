@@ -56,6 +56,20 @@ type Key struct {
 	CreatedBy string     `json:"created_by" doc:"Id of the key that made it, empty for the first."`
 	ExpiresAt *time.Time `json:"expires_at" nullable:"true"`
 	RevokedAt *time.Time `json:"revoked_at" nullable:"true"`
+	Limit     *KeyLimit  `json:"limit" doc:"Of this key alone; null if it has that of every key."`
+}
+
+// KeyLimit is how often a key may be used.
+type KeyLimit struct {
+	Rate  float64 `json:"rate" minimum:"0.0001" maximum:"1000000" doc:"Calls a second in the long run."`
+	Burst int     `json:"burst" minimum:"1" maximum:"1000000000" doc:"Calls at once."`
+}
+
+// TransformSchema says what struct tags cannot: that limit may be null.
+func (Key) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	limit := s.Properties["limit"]
+	s.Properties["limit"] = &huma.Schema{Description: limit.Description, AnyOf: []*huma.Schema{{Ref: limit.Ref}, {Type: "null"}}}
+	return s
 }
 
 // NewKey is a key with its secret.
@@ -65,8 +79,13 @@ type NewKey struct {
 }
 
 func showKey(k shortener.APIKey) Key {
+	var limit *KeyLimit
+	if k.Rate > 0 {
+		limit = &KeyLimit{k.Rate, k.Burst}
+	}
 	return Key{
-		ID: k.ID, Name: k.Name, Role: string(k.Role), Hint: k.Hint, CreatedAt: k.CreatedAt.UTC(), CreatedBy: k.CreatedBy,
+		Limit: limit,
+		ID:    k.ID, Name: k.Name, Role: string(k.Role), Hint: k.Hint, CreatedAt: k.CreatedAt.UTC(), CreatedBy: k.CreatedBy,
 		ExpiresAt: timeOrNull(k.ExpiresAt), RevokedAt: timeOrNull(k.RevokedAt),
 	}
 }
@@ -83,6 +102,7 @@ func (a *API) createKey(ctx context.Context, req *struct {
 		Name      string              `json:"name" minLength:"1" maxLength:"100" pattern:"^[^\\x00-\\x1f\\x7f]*$" patternDescription:"text without control characters"`
 		Role      string              `json:"role" enum:"reader,editor,owner"`
 		ExpiresAt optional[time.Time] `json:"expires_at,omitzero"`
+		Limit     *KeyLimit           `json:"limit,omitempty" doc:"That of every key if not given."`
 	}
 }) (*struct {
 	Location string `header:"Location"`
@@ -102,6 +122,9 @@ func (a *API) createKey(ctx context.Context, req *struct {
 	}
 	if expires.IsZero() {
 		key.ExpiresAt = time.Time{}
+	}
+	if limit := req.Body.Limit; limit != nil {
+		key.Rate, key.Burst = limit.Rate, limit.Burst
 	}
 	if err := a.config.Keys.CreateKey(ctx, key); err != nil {
 		return nil, err

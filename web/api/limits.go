@@ -16,6 +16,9 @@ type Limiter interface {
 	Allow(ctx context.Context, key string, cost int) ratelimit.Result
 }
 
+// ownRemembered is how many keys with one limit of their own are remembered.
+const ownRemembered = 1000
+
 // setLimiters makes the limiters that are not given, for this process alone.
 func (c *Config) setLimiters() {
 	alone := func(rate float64, burst int) Limiter {
@@ -23,6 +26,11 @@ func (c *Config) setLimiters() {
 	}
 	if c.Calls == nil {
 		c.Calls = alone(c.Limits.KeyRate, c.Limits.KeyBurst)
+	}
+	if c.OwnCalls == nil {
+		c.OwnCalls = func(limit ratelimit.Limit) Limiter {
+			return ratelimit.Alone{Local: ratelimit.NewLocal(limit, ownRemembered, c.Now)}
+		}
 	}
 	if c.WrongKeys == nil {
 		c.WrongKeys = alone(c.Limits.WrongKeyRate, c.Limits.WrongKeyBurst)
@@ -34,7 +42,7 @@ func (c *Config) setLimiters() {
 func (a *API) limitCalls(ctx context.Context, cost int) error {
 	c := callOf(ctx)
 	cost -= c.paid
-	result := a.config.Calls.Allow(ctx, c.key.ID, cost)
+	result := a.limiterOf(c.key).Allow(ctx, c.key.ID, cost)
 	setLimitHeaders(c.answer, "key", result)
 	if result.Allowed {
 		c.paid += cost
@@ -44,6 +52,19 @@ func (a *API) limitCalls(ctx context.Context, cost int) error {
 		result.RetryAfter = ratelimit.Never
 	}
 	return limited("This key makes too many calls.", result)
+}
+
+// limiterOf returns what limits the calls of a key. Keys with the same limit of their own have one limiter.
+func (a *API) limiterOf(key shortener.APIKey) Limiter {
+	if key.Rate <= 0 {
+		return a.config.Calls
+	}
+	limit := ratelimit.Limit{Rate: key.Rate, Burst: key.Burst}
+	if known, ok := a.ownLimits.Load(limit); ok {
+		return known.(Limiter) //nolint:forcetypeassert // nothing else is stored
+	}
+	made, _ := a.ownLimits.LoadOrStore(limit, a.config.OwnCalls(limit))
+	return made.(Limiter) //nolint:forcetypeassert // nothing else is stored
 }
 
 // limitWrongKeys spends a token of the address that showed a wrong key. A right one costs nothing, so

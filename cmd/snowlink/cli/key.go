@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"snowlink/cmd/snowlink/config"
 )
 
 type apiKey struct {
@@ -43,6 +45,13 @@ func keyCreate() *cobra.Command {
 				}
 				body["expires_at"] = at
 			}
+			if text, _ := cmd.Flags().GetString("rate"); text != "" {
+				rate, err := config.ParseRate(text)
+				if err != nil || rate.Unlimited() {
+					return usageError{fmt.Errorf("--rate: %q is not a rate: use 100/s, or 10/m:50 with a burst", text)}
+				}
+				body["limit"] = map[string]any{"rate": rate.PerSecond, "burst": rate.Burst}
+			}
 			var k apiKey
 			if err := c.call(cmd.Context(), http.MethodPost, "/api/v1/keys", nil, body, &k); err != nil {
 				return err
@@ -55,6 +64,7 @@ func keyCreate() *cobra.Command {
 		},
 	}
 	cmd.Flags().String("role", "editor", "reader, editor or owner")
+	cmd.Flags().String("rate", "", "calls that this key may make, such as 100/s or 10/m:50 with a burst; as every key if not given")
 	cmd.Flags().String("expires", "", "end: 2027-01-31T12:00:00Z, or a time from now: 72h, 30d")
 	return cmd
 }

@@ -283,8 +283,8 @@ func applyClickMemory(c *Config, value string) error {
 
 var periods = map[string]float64{"s": 1, "m": 60, "h": 3600}
 
-// parseRate reads "1000/s", "10/m:50" or "0". Without a burst it is one second's worth, at least one.
-func parseRate(value string) (Rate, error) {
+// ParseRate reads "1000/s", "10/m:50" or "0". Without a burst it is one second's worth, at least one.
+func ParseRate(value string) (Rate, error) {
 	wrong := fmt.Errorf("%q is not a rate: use 100/s, 10/m:50 (with a burst) or 0 for no limit", value)
 	if value == "0" {
 		return Rate{}, nil
@@ -306,7 +306,7 @@ func parseRate(value string) (Rate, error) {
 
 func rate(field func(*Config) *Rate) func(*Config, string) error {
 	return func(c *Config, value string) (err error) {
-		*field(c), err = parseRate(value)
+		*field(c), err = ParseRate(value)
 		return err
 	}
 }

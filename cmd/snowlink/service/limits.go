@@ -1,6 +1,8 @@
 package service
 
 import (
+	"fmt"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"snowlink/cmd/snowlink/config"
@@ -12,12 +14,16 @@ import (
 // limitsRemembered is how many keys of a limit a process remembers.
 const limitsRemembered = 100_000
 
+// ownRemembered is how many keys with one limit of their own a process remembers.
+const ownRemembered = 1000
+
 // limits are the limits that this process shares with the others of the installation, in the coordination
 // store. One that is nil is left to those who keep it in the process: it is alone, or nothing is limited.
 type limits struct {
 	store     coordination // a client of its own: who waits for a lease must not wait behind a flood
 	shared    []*ratelimit.Shared
 	calls     api.Limiter
+	ownCalls  func(ratelimit.Limit) api.Limiter // of keys with a limit of their own
 	wrongKeys api.Limiter
 	unknown   edge.Limiter
 }
@@ -36,6 +42,11 @@ func (s *service) openLimits() (l limits, err error) {
 		if !s.cfg.LimitKey.Unlimited() {
 			l.calls = shared.Limit("key", limitOf(s.cfg.LimitKey), ratelimit.Share)
 		}
+		own := s.newShared(l.store, config.API, ownRemembered)
+		l.shared = append(l.shared, own)
+		l.ownCalls = func(limit ratelimit.Limit) api.Limiter {
+			return own.Limit(fmt.Sprintf("key %g:%d", limit.Rate, limit.Burst), limit, ratelimit.Share)
+		}
 		if !s.cfg.LimitWrongKeys.Unlimited() {
 			l.wrongKeys = shared.Limit("wrong-keys", limitOf(s.cfg.LimitWrongKeys), ratelimit.Share)
 		}
@@ -48,11 +59,7 @@ func (s *service) openLimits() (l limits, err error) {
 
 // shareLimits makes what the limits of a role are shared by, with the processes that play it.
 func (s *service) shareLimits(l *limits, role string) *ratelimit.Shared {
-	processes := func() int { return s.processes.playing(role) }
-	shared := ratelimit.NewShared(l.store.client, ratelimit.SharedConfig{
-		Prefix: "limit:" + s.installation + ":", Secret: []byte("limits " + s.clusterSecret()),
-		Processes: processes, MaxKeys: limitsRemembered, Logger: s.host.Logger,
-	})
+	shared := s.newShared(l.store, role, limitsRemembered)
 	l.shared = append(l.shared, shared)
 	of := prometheus.Labels{"role": role}
 	s.metrics.MustRegister(
@@ -63,8 +70,15 @@ func (s *service) shareLimits(l *limits, role string) *ratelimit.Shared {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "snowlink_limits_processes", ConstLabels: of,
 			Help: "Processes that share the limits of a role, as far as this one knows.",
-		}, func() float64 { return float64(processes()) }))
+		}, func() float64 { return float64(s.processes.playing(role)) }))
 	return shared
+}
+
+func (s *service) newShared(store coordination, role string, keys int) *ratelimit.Shared {
+	return ratelimit.NewShared(store.client, ratelimit.SharedConfig{
+		Prefix: "limit:" + s.installation + ":", Secret: []byte("limits " + s.clusterSecret()),
+		Processes: func() int { return s.processes.playing(role) }, MaxKeys: keys, Logger: s.host.Logger,
+	})
 }
 
 // run looks whether a store that was away is back.

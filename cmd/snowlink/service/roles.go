@@ -28,7 +28,7 @@ func (s *service) joinAPI(context.Context) error {
 			KeyRate: rateOf(s.cfg.LimitKey), KeyBurst: burstOf(s.cfg.LimitKey),
 			WrongKeyRate: rateOf(s.cfg.LimitWrongKeys), WrongKeyBurst: burstOf(s.cfg.LimitWrongKeys),
 		},
-		Calls: s.limits.calls, WrongKeys: s.limits.wrongKeys,
+		Calls: s.limits.calls, OwnCalls: s.limits.ownCalls, WrongKeys: s.limits.wrongKeys,
 		Logger: s.host.Logger, Metrics: s.metrics,
 	})
 	pages, err := dashboard.New(dashboard.Config{API: handler, BaseURL: s.base, SessionKey: s.secrets.session, Logger: s.host.Logger})

@@ -24,7 +24,7 @@ func (s *Store) CreateKey(ctx context.Context, key shortener.APIKey) error {
 func (s *Store) PutKey(ctx context.Context, key shortener.APIKey) error {
 	for tries := 0; ; tries++ {
 		tag, err := s.exec(ctx, "put API key", "update-known-key", key.Name, string(key.Role), key.Hint,
-			eventstore.Millis(key.ExpiresAt), eventstore.Millis(key.RevokedAt), key.Hash[:])
+			eventstore.Millis(key.ExpiresAt), eventstore.Millis(key.RevokedAt), key.Rate, key.Burst, key.Hash[:])
 		if err != nil || tag.RowsAffected() > 0 {
 			return err
 		}

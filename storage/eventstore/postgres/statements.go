@@ -11,7 +11,7 @@ var sqlFiles embed.FS
 
 // migrations lead from each version of the schema to the next: the first one makes an empty schema one
 // of ours.
-var migrations = []string{eventstore.MustRead(sqlFiles, "sql/migrations/0001.sql")}
+var migrations = []string{eventstore.MustRead(sqlFiles, "sql/migrations/0001.sql"), eventstore.MustRead(sqlFiles, "sql/migrations/0002.sql")}
 
 // sql holds every named statement of the files in sql.
 var sql = eventstore.ParseStatements(sqlFiles,

@@ -13,7 +13,7 @@ import (
 )
 
 // schemaVersion is the schema that this program writes, kept in the file as its user_version.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // applicationID marks a SQLite file as one of ours: "snwl".
 const applicationID = 0x736e776c

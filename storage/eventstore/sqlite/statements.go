@@ -14,7 +14,7 @@ var sqlFiles embed.FS
 
 // schemas lead from each version of the schema to the next: the first one makes an empty database one of
 // ours.
-var schemas = []string{eventstore.MustRead(sqlFiles, "sql/schema.sql"), eventstore.MustRead(sqlFiles, "sql/schema2.sql")}
+var schemas = []string{eventstore.MustRead(sqlFiles, "sql/schema.sql"), eventstore.MustRead(sqlFiles, "sql/schema2.sql"), eventstore.MustRead(sqlFiles, "sql/schema3.sql")}
 
 // statements holds every named statement of the other files in sql.
 var statements = eventstore.ParseStatements(sqlFiles,
