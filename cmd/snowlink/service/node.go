@@ -147,11 +147,19 @@ func (n *nodeCodes) lease(ctx context.Context) (*leasedCodes, error) {
 	return next, nil
 }
 
+// held returns the number there is, or takes one.
+func (n *nodeCodes) held(ctx context.Context) (*leasedCodes, error) {
+	if now := n.current.Load(); now != nil && now.lease != nil && now.lease.Context().Err() == nil {
+		return now, nil
+	}
+	return n.lease(ctx)
+}
+
 // run takes a number and keeps it, and takes another one if it is lost, until ctx ends. It gives the
 // number back then.
 func (n *nodeCodes) run(ctx context.Context) error {
 	for said := false; ctx.Err() == nil; {
-		held, err := n.lease(ctx)
+		held, err := n.held(ctx)
 		if err != nil {
 			n.unleased(err, said)
 			said = true

@@ -184,3 +184,24 @@ func TestWhoSleptAsksBeforeTheNumberIsUsed(t *testing.T) {
 		}
 	})
 }
+
+// A process that has a number when it begins to keep it takes no second one.
+func TestAProcessHasOneNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newNumbers()
+		time.Sleep(time.Until(today))
+		codes := &nodeCodes{fixed: -1, client: store, prefix: nodePrefix + "x", key: make([]byte, 32), log: slog.New(slog.DiscardHandler)}
+		if _, err := codes.lease(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- codes.run(ctx) }()
+		time.Sleep(time.Minute)
+		if n := len(store.holders); n != 1 {
+			t.Errorf("%d numbers were taken, want 1", n)
+		}
+		cancel()
+		<-done
+	})
+}
