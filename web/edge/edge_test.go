@@ -36,6 +36,7 @@ type links struct {
 	mu      sync.Mutex
 	records map[shortener.Ref]shortener.Record
 	down    bool
+	slow    int  // so many answers fail first
 	doubted bool // what it holds may be out of date
 	asked   int
 }
@@ -70,7 +71,8 @@ func (l *links) Get(_ context.Context, ref shortener.Ref) (shortener.Record, Tru
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asked++
-	if l.down {
+	if l.down || l.slow > 0 {
+		l.slow--
 		return shortener.Record{}, Absent, errDown
 	}
 	r, ok := l.records[ref]

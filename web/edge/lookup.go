@@ -108,6 +108,13 @@ func (e *Edge) fetch(ctx context.Context, ref shortener.Ref, limited bool) (*ent
 	if r.err == nil {
 		return e.learn(r, at, negative)
 	}
+	if shardErr != nil && late == nil && time.Since(began) < e.limits.Patience-e.limits.Shard {
+		// Nobody else can answer, and a shard that was slow a moment ago need not be now.
+		if held, trust, _ = e.askShard(ctx, ref); trust == Verified {
+			e.metrics.lookup(lookupShard)
+			return &entry{record: held, known: true, at: at}, 0, nil
+		}
+	}
 	e.metrics.lookup(lookupFailed)
 	switch {
 	case trust == Unverified && e.isNews(held):

@@ -18,6 +18,16 @@ func TestLookupsInOrder(t *testing.T) {
 	}
 }
 
+func TestAShardThatWasSlowOnceIsAskedAgainWhenNobodyElseAnswers(t *testing.T) {
+	w := start(t, nil, link("abc", "https://example.com/"))
+	w.api.setDown(true)
+	w.shards.slow = 1
+	w.wantStatus(w.get("/abc"), 302)
+	if n := w.shards.calls(); n != 2 {
+		t.Errorf("the shard was asked %d times, want 2", n)
+	}
+}
+
 func TestAShardThatMissesIsNotBelieved(t *testing.T) {
 	w := start(t, nil)
 	w.api.put(link("abc", "https://example.com/"))
