@@ -132,6 +132,7 @@ type Config struct {
 type Edge struct {
 	config  Config
 	limits  Limits
+	shardBy deadlines // of lookups in shards
 	cache   *lru.Cache[*entry]
 	truth   *truth
 	unknown Limiter
@@ -183,6 +184,7 @@ func New(config Config) (*Edge, error) {
 			MaxBytes: config.Cache.MaxBytes, TTL: config.Cache.TTL, StaleFor: config.Cache.StaleFor,
 			RetryAfter: config.Cache.RetryAfter, Size: sizeOf, Now: coarse,
 		}),
+		shardBy: deadlines{after: config.Limits.Shard},
 		truth:   newTruth(config.Resolver, config.Limits, config.Metrics),
 		unknown: config.Unknown,
 		salts:   newSalter(config.Salts, config.Logger, config.Now()),

@@ -95,7 +95,7 @@ const unsaid = -1
 // fetch is one load.
 func (e *Edge) fetch(ctx context.Context, ref shortener.Ref, limited bool) (*entry, time.Duration, error) {
 	at, began := e.now(), time.Now()
-	held, trust, shardErr := e.askShard(ctx, ref)
+	held, trust, shardErr := e.askShard(ref)
 	if trust == Verified {
 		e.metrics.lookup(lookupShard)
 		return &entry{record: held, known: true, at: at}, 0, nil
@@ -110,7 +110,7 @@ func (e *Edge) fetch(ctx context.Context, ref shortener.Ref, limited bool) (*ent
 	}
 	if shardErr != nil && late == nil && time.Since(began) < e.limits.Patience-e.limits.Shard {
 		// Nobody else can answer, and a shard that was slow a moment ago need not be now.
-		if held, trust, _ = e.askShard(ctx, ref); trust == Verified {
+		if held, trust, _ = e.askShard(ref); trust == Verified {
 			e.metrics.lookup(lookupShard)
 			return &entry{record: held, known: true, at: at}, 0, nil
 		}
@@ -150,13 +150,11 @@ func (e *Edge) isNews(r shortener.Record) bool {
 
 // askShard reads the link from its shard. Whatever a shard does not tell, the api has to: it may be
 // empty, down, or be missing just this link.
-func (e *Edge) askShard(ctx context.Context, ref shortener.Ref) (r shortener.Record, trust Trust, err error) {
+func (e *Edge) askShard(ref shortener.Ref) (r shortener.Record, trust Trust, err error) {
 	if e.config.Shards == nil {
 		return r, Absent, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, e.limits.Shard)
-	defer cancel()
-	r, trust, err = e.config.Shards.Get(ctx, ref)
+	r, trust, err = e.config.Shards.Get(e.shardBy.next(time.Now()), ref)
 	if err != nil {
 		e.metrics.lookup(lookupShardFailed)
 		e.log.Debug("shard did not answer", "domain", ref.Domain, "code", ref.Code, "error", err)
