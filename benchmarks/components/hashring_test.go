@@ -38,8 +38,12 @@ var choosers = []chooser{
 	{"rendezvous", func(names []string) func(string) string {
 		return rendezvous.New(names, xxhash.Sum64String).Lookup
 	}},
-	{"ketama", func(names []string) func(string) string {
-		ring := ketama.New(names)
+	{"ketama", func(names []string) func(string) string { // 160 points a shard, as is usual: a node has as many as its weight
+		points := map[string]int{}
+		for _, name := range names {
+			points[name] = 160
+		}
+		ring := ketama.NewWithWeights(points)
 		return func(key string) string { name, _ := ring.GetNode(key); return name }
 	}},
 	{"jump", func(names []string) func(string) string { // its shards are numbers: only the last can leave, and none has a weight
